@@ -1,4 +1,4 @@
-"""What bodies cost: reading large ones, looking into JSON, filling in variables.
+"""What bodies cost: reading large ones, looking into JSON, filling in variables; and what `Server-Timing` does.
 
 Here: runs of perfctl over one path each, in turns with wrk on the same path. Not here: small responses (cpu.py).
 """
@@ -41,9 +41,11 @@ def measure(binary, cores, rounds):
     with server.Server(cores.server) as target:
         ratios = [_ratio(target, binary, cores.client, rounds, *body) for body in BODIES]
         large = _large(target, binary, cores.client, rounds)
+        parts = [_parts(target, binary, cores.client, rounds, client) for client in ("reqwest", "direct")]
     show("CPU per request of the client `direct`, over that of wrk in the same pair of runs", ratios)
     show("Bodies of 1 MB", large)
-    return all_met(ratios + large)
+    show("CPU per request with `Server-Timing` of two entries, over that with another header of its length", parts)
+    return all_met(ratios + large + parts)
 
 
 def _ratio(target, binary, core, rounds, name, goal, path, rest, script):
@@ -70,6 +72,17 @@ def _large(target, binary, core, rounds):
         Row("throughput of `direct` over that of `reqwest`", faster, "x", 1.2, at_least=True),
         Row("CPU time of nginx per request over that with wrk", served, "x", 1.3),
     ]
+
+
+def _parts(target, binary, core, rounds, client):
+    """What reading the parts of the service's time costs."""
+    values = []
+    for number in range(rounds):
+        progress(f"bodies: Server-Timing, {client}, {number + 1} of {rounds}")
+        base = _perfctl(target, binary, core, "untimed", "", client)
+        mine = _perfctl(target, binary, core, "parts", "", client)
+        values.append(mine.cpu_us / base.cpu_us)
+    return Row(f"perfctl, {client}", values, "x", 1.03)
 
 
 class Run:

@@ -36,13 +36,15 @@ class Client:
     times_longer: int = 1
 
 
-def _found(program):
+def found(program):
+    """Where a peer is; `None` where it is not."""
     own = os.path.join(PEERS, "bin", program)
     return own if os.path.exists(own) else shutil.which(program)
 
 
-def _missing(program):
-    return None if _found(program) else f"{program} is not installed; `bench/run setup` tries to"
+def missing(program):
+    """Why a peer cannot be measured; `None` when it can."""
+    return None if found(program) else f"{program} is not installed; `bench/run setup` tries to"
 
 
 def _match(pattern):
@@ -94,7 +96,7 @@ def _perfctl(binary, name, option, goal, scenario="scenario.yaml"):
 
 WRK = Client(
     "wrk",
-    _missing("wrk"),
+    missing("wrk"),
     lambda url, out, s: ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{s}s", f"{url}/a"],
     _match(r"(\d+) requests in"),
 )
@@ -142,7 +144,7 @@ def _locust(user):
 def _h2load(*options):
     return Client(
         "h2load",
-        _missing("h2load"),
+        missing("h2load"),
         lambda url, out, s: [
             *("h2load", *options, "-t1", f"-c{CONNECTIONS}", f"-D{s}", f"{url}/a"),
         ],
@@ -153,9 +155,9 @@ def _h2load(*options):
 def _oha(*options):
     return Client(
         "oha",
-        _missing("oha"),
+        missing("oha"),
         lambda url, out, s: [
-            *(_found("oha"), "--no-tui", "--output-format", "json", *options),
+            *(found("oha"), "--no-tui", "--output-format", "json", *options),
             *("-z", f"{s}s", "-c", str(CONNECTIONS), f"{url}/a"),
         ],
         _oha_completed,
@@ -170,7 +172,7 @@ PEER_CLIENTS = [
     _h2load("--h1"),
     Client(
         "ab",
-        _missing("ab"),
+        missing("ab"),
         lambda url, out, s: [
             *("ab", "-q", "-k", f"-c{CONNECTIONS}", f"-t{s}", "-n100000000", f"{url}/a"),
         ],
@@ -178,7 +180,7 @@ PEER_CLIENTS = [
     ),
     Client(
         "hey",
-        _missing("hey"),
+        missing("hey"),
         lambda url, out, s: [
             *("hey", "-z", f"{s}s", "-c", str(CONNECTIONS), "-cpus", "1"),
             *("-disable-compression", f"{url}/a"),
@@ -188,9 +190,9 @@ PEER_CLIENTS = [
     _oha(),
     Client(
         "goose",
-        _missing("goose-peer"),
+        missing("goose-peer"),
         lambda url, _, s: [
-            *(_found("goose-peer"), "--host", url, "--users", str(CONNECTIONS)),
+            *(found("goose-peer"), "--host", url, "--users", str(CONNECTIONS)),
             *("--hatch-rate", str(CONNECTIONS * 10), "--run-time", f"{s}s", "--no-print-metrics"),
         ],
         _goose_completed,
@@ -198,7 +200,7 @@ PEER_CLIENTS = [
     ),
     Client(
         "k6",
-        _missing("k6"),
+        missing("k6"),
         lambda url, out, s: [
             *("k6", "run", "--quiet", "--vus", str(CONNECTIONS), "--duration", f"{s}s"),
             *("--env", f"URL={url}/a", "--summary-export", out, os.path.join(BENCH, "k6.js")),

@@ -16,27 +16,26 @@ from table import Row, all_met, progress, show, skipped
 def measure(binary, cores, rounds, seconds, only):
     """Prints the table. Returns whether every goal that could be measured was met."""
     wanted = clients.ours(binary) + clients.PEER_CLIENTS
-    return compare(clients.WRK, wanted, lambda target: target.url, cores, rounds, seconds, only)
+    return compare("", clients.WRK, wanted, lambda target: target.url, cores, rounds, seconds, only)
 
 
 def measure_http2(binary, cores, rounds, seconds, only):
     """The same by HTTP/2, one stream a connection: over TLS, and by prior knowledge."""
     met = []
     for how, url, goal in (
-        ("over TLS", lambda target: target.tls_url, 1.2),
-        ("by prior knowledge", lambda target: target.http2_url, 1.3),
+        (", HTTP/2 over TLS", lambda target: target.tls_url, 1.2),
+        (", HTTP/2 by prior knowledge", lambda target: target.http2_url, 1.3),
     ):
-        print(f"\nHTTP/2 {how}")
         wanted = clients.ours_by_http2(binary, goal) + [clients.OHA_HTTP2]
-        met.append(compare(clients.H2LOAD_HTTP2, wanted, url, cores, rounds, seconds, only))
+        met.append(compare(how, clients.H2LOAD_HTTP2, wanted, url, cores, rounds, seconds, only))
     return all(met)
 
 
-def compare(reference, wanted, url, cores, rounds, seconds, only):
+def compare(how, reference, wanted, url, cores, rounds, seconds, only):
     """Prints what `wanted` clients take relative to a reference, at this URL of the target."""
     why = server.missing() or reference.missing
     if why:
-        show("CPU per request", [skipped("CPU per request", why)])
+        show(f"CPU per request{how}", [skipped(f"CPU per request{how}", why)])
         return True
     if only:
         wanted = [client for client in wanted if any(word in client.name for word in only)]
@@ -65,8 +64,8 @@ def compare(reference, wanted, url, cores, rounds, seconds, only):
         if client is not reference:
             over = f"x {reference.name}"
             ratios.append(Row(client.name, [ratio for _, ratio in runs], over, client.goal))
-    show("CPU of the client per request (user and system)", absolute)
-    show(f"The same, over that of {reference.name} in the same pair of runs", ratios)
+    show(f"CPU of the client per request (user and system){how}", absolute)
+    show(f"The same, over that of {reference.name} in the same pair of runs{how}", ratios)
     return all_met(ratios)
 
 

@@ -15,16 +15,19 @@ import http.server
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 
 import clients
 import process
 import server
-from table import Row, progress, show, skipped
+from table import Row, all_met, progress, show, skipped
 
 STORED = os.path.join(clients.BENCH, "instructions.json")
 GOALS = {"reqwest": 55_000, "direct": 6_000}
+# What perfctl may need with reqwest, over a bare loop of it.
+OVER_BARE = 1.1
 # So many that the start of 64 connections and the growth of the histograms lie before the slope.
 FEW, MANY = 10_000, 40_000
 # A regression is more than this beyond what is stored.
@@ -74,6 +77,10 @@ def measure(binary, cores, check, save):
     )
     rows.append(exporting)
     passed &= exporting.verdict() != "MISSED"
+    if not check:
+        bare = _bare_rows(cores, measured["reqwest"])
+        rows += bare
+        passed &= all_met(bare)
     show("User instructions per request", rows)
     if save:
         with open(STORED, "w") as file:
@@ -88,6 +95,52 @@ def load():
         return {}
     with open(STORED) as file:
         return json.load(file)
+
+
+def _bare_rows(cores, mine):
+    """What a bare loop of reqwest needs, and what perfctl needs over it."""
+    program = _bare_program(cores)
+    what = "a bare loop of reqwest"
+    if not program:
+        return [skipped(what, "it could not be built; see above")]
+    with server.Server(cores.server) as target:
+        few, many = (_count_bare(program, target, cores.client, n) for n in (FEW, MANY))
+    bare = (many - few) / (MANY - FEW)
+    return [
+        Row(what, [round(bare)], "instructions"),
+        Row("perfctl, reqwest, worker, over it", [mine / bare], "x", OVER_BARE),
+    ]
+
+
+def _bare_program(cores):
+    """Builds it from the same versions as perfctl. `None` if that fails."""
+    folder = os.path.join(clients.BENCH, "bare")
+    root = os.path.dirname(clients.BENCH)
+    # What it does not need is taken out of it.
+    shutil.copy(os.path.join(root, "Cargo.lock"), os.path.join(folder, "Cargo.lock"))
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target"))
+    progress("instructions: building a bare loop of reqwest")
+    built = subprocess.run(
+        ["cargo", "build", "--release", "--target-dir", os.path.abspath(target)],
+        cwd=folder,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cores.server, cores.client}),
+    )
+    return os.path.join(target, "release", "bare-reqwest") if built.returncode == 0 else None
+
+
+def _count_bare(program, target, core, requests):
+    """Instructions of its only thread."""
+    progress(f"instructions: a bare loop of reqwest, {requests:,} requests")
+    before = target.requests()
+    with tempfile.TemporaryDirectory(prefix="perfctl-bench-") as folder:
+        counts = os.path.join(folder, "callgrind")
+        valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}"]
+        command = [*valgrind, program, target.url, str(clients.CONNECTIONS), str(requests)]
+        finished = process.run(command, core)
+        made = target.requests() - before
+        if made != requests:
+            raise SystemExit(f"{made} requests were made, not {requests}: {finished.stderr[-2000:]}")
+        return _total(counts)
 
 
 def _exporting(binary, target, core, name, option):

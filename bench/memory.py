@@ -101,7 +101,7 @@ def _perfctl(binary, name, option, target, core):
 def _peers(url):
     """Name, why it is missing, the command for so many users, environment."""
     wait = "3600"
-    goose = clients._found("goose-peer")
+    goose = clients.found("goose-peer")
     locust = os.path.join(clients.PEERS, "locust", "bin", "locust")
     no_locust = None if os.path.exists(locust) else "Locust is not installed"
     file = os.path.join(clients.BENCH, "locustfile.py")
@@ -114,10 +114,10 @@ def _peers(url):
 
     return [
         # It knows no waiting: its connections are busy.
-        ("wrk", clients._missing("wrk"), lambda n: ["wrk", "-t1", f"-c{n}", "-d600s", url + "/a"], {}),
+        ("wrk", clients.missing("wrk"), lambda n: ["wrk", "-t1", f"-c{n}", "-d600s", url + "/a"], {}),
         (
             "goose",
-            clients._missing("goose-peer"),
+            clients.missing("goose-peer"),
             lambda n: [
                 *(goose, "--host", url, "--users", str(n), "--hatch-rate", "500"),
                 *("--run-time", "10m", "--no-print-metrics"),
@@ -128,7 +128,7 @@ def _peers(url):
         ("Locust, HttpUser", no_locust, of_locust("HttpUser"), {"WAIT_S": wait}),
         (
             "k6",
-            clients._missing("k6"),
+            clients.missing("k6"),
             lambda n: [
                 *("k6", "run", "--quiet", "--vus", str(n), "--duration", "10m"),
                 *("--env", f"URL={url}/a", "--env", f"WAIT_S={wait}"),

@@ -26,6 +26,10 @@ FILES = {
     "large": os.urandom(1_000_000),
 }
 
+# What `Server-Timing` says of a response, and a header of the same length that says nothing. It differs from response to
+# response, as times do.
+PARTS = "db;dur=4.$connection_requests, cache;desc=hit"
+
 CONFIG = """\
 worker_processes 1;
 worker_rlimit_nofile {files};
@@ -35,6 +39,7 @@ error_log {folder}/error.log;
 events {{ worker_connections {connections}; }}
 http {{
     access_log off;
+    log_format arrivals $msec;
     keepalive_requests 1000000000;
     keepalive_timeout 3600s;
     client_body_temp_path {folder}/body;
@@ -47,6 +52,9 @@ http {{
         location = /status {{ stub_status; }}
         location = /json {{ root {folder}/files; default_type application/json; }}
         location = /large {{ root {folder}/files; }}
+        location = /parts {{ add_header Server-Timing "{parts}"; return 200 "{body}"; }}
+        location = /untimed {{ add_header Server-Silent "{parts}"; return 200 "{body}"; }}
+        location = /timed {{ access_log {folder}/arrivals.log arrivals; return 200 "{body}"; }}
         location / {{ return 200 "{body}"; }}
     }}
     server {{
@@ -116,6 +124,7 @@ class Server:
                     http2_port=self.http2_port,
                     tls_port=self.tls_port,
                     body=BODY,
+                    parts=PARTS,
                     files=hard,
                     connections=max(hard - 100, 512),
                 )
@@ -146,6 +155,14 @@ class Server:
         count = int(text[2].split()[2])
         self._asked = getattr(self, "_asked", 0) + 1
         return count - self._asked
+
+    def arrivals_s(self):
+        """When each request for `/timed` came since this was asked last, by a clock of milliseconds; seconds."""
+        path = os.path.join(self.folder, "arrivals.log")
+        with open(path, "r+") as file:
+            times = [float(line) for line in file]
+            file.truncate(0)
+        return times
 
     def cpu_s(self):
         """The CPU time that its worker has used."""

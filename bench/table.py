@@ -70,6 +70,10 @@ def number(value):
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
+# Every table that was shown, as text.
+SHOWN = []
+
+
 def skipped(what, why):
     """A row for what is left out, said on standard error, too."""
     print(f"skipped: {what}: {why}", file=sys.stderr)
@@ -86,11 +90,18 @@ def show(title, rows):
     lines = [HEADING, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADING))]
     rule = ["-" * width for width in widths]
-    print(f"\n{title}\n")
+    text = f"\n{title}\n\n"
     for line in [lines[0], rule, *lines[1:]]:
         cells = (cell.ljust(width) for cell, width in zip(line, widths))
-        print("| " + " | ".join(cells) + " |")
-    sys.stdout.flush()
+        text += "| " + " | ".join(cells) + " |\n"
+    print(text, end="", flush=True)
+    SHOWN.append(text)
+
+
+def show_again():
+    """Prints all tables once more, without what was said in between."""
+    print("\nAll figures\n-----------")
+    print("".join(SHOWN), end="", flush=True)
 
 
 def progress(text):

@@ -1,6 +1,7 @@
 //! What a service reports of its components, in the `Server-Timing` of a response.
 
 use http::{HeaderMap, HeaderName};
+use memchr::{memchr, memchr2};
 
 use crate::units;
 
@@ -52,7 +53,7 @@ fn component(entry: &[u8]) -> Option<ServerTiming<'_>> {
     let (mut duration_us, mut hit) = (None, None);
     let (mut count, mut instance) = (None, None);
     for part in parts {
-        let Some(equals) = part.iter().position(|byte| *byte == b'=') else {
+        let Some(equals) = memchr(b'=', part) else {
             continue;
         };
         let (key, value) = (part[..equals].trim_ascii(), unquoted(&part[equals + 1..]));
@@ -115,8 +116,23 @@ fn milliseconds_as_us(text: &str) -> Option<u64> {
 
 /// The pieces of `text` between separators that stand outside of double quotes.
 fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = end_of_piece(text, separator) else {
+            return rest.take();
+        };
+        rest = Some(&text[end + 1..]);
+        Some(&text[..end])
+    })
+}
+
+/// Where the first separator outside of double quotes is.
+fn end_of_piece(text: &[u8], separator: u8) -> Option<usize> {
+    // Most texts have no quotes.
+    let start = memchr2(separator, b'"', text)?;
     let (mut quoted, mut escaped) = (false, false);
-    text.split(move |byte| {
+    let ends = text[start..].iter().position(|byte| {
         let ends = *byte == separator && !quoted;
         match byte {
             _ if escaped => escaped = false,
@@ -125,5 +141,6 @@ fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
             _ => {}
         }
         ends
-    })
+    });
+    Some(start + ends?)
 }

@@ -5,10 +5,10 @@ mod groups;
 mod rows;
 mod samples;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::groups::Groups;
+use self::groups::{Groups, position_of};
 use self::rows::Rows;
 use self::samples::FailureSampler;
 use super::commit::p95_us;
@@ -28,7 +28,7 @@ pub struct Fold {
     phases: Vec<Phase>,
     rows: Rows,
     /// The names of components, up to so many; all further ones count as `other`.
-    components: BTreeSet<Arc<str>>,
+    components: Vec<Arc<str>>,
     sampler: FailureSampler,
     traces: TraceChoice,
     recent: VecDeque<SparseHistogram>,
@@ -73,7 +73,7 @@ impl Fold {
                     .map(|name| CheckName::Subject(name.to_owned()))
                     .into(),
             ),
-            components: BTreeSet::new(),
+            components: Vec::new(),
             sampler: FailureSampler::default(),
             traces: TraceChoice::default(),
             recent: VecDeque::new(),
@@ -220,11 +220,14 @@ impl Fold {
 
     /// Whether a component is counted under its own name.
     fn keeps_component(&mut self, name: &Arc<str>) -> bool {
-        if self.components.contains(name) {
+        if position_of(name, self.components.iter()).is_some() {
             return true;
         }
         let has_room = self.components.len() < MAX_COMPONENTS;
-        has_room && self.components.insert(name.clone())
+        if has_room {
+            self.components.push(name.clone());
+        }
+        has_room
     }
 
     /// The phase of an intended start, and the whole seconds from the phase's start. Starts after
@@ -252,6 +255,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
     use std::num::NonZeroU16;
 
     use crate::metrics::{

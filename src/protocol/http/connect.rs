@@ -1,6 +1,8 @@
 //! How connections are made with any transport: the options that the workers of a run share.
 
+pub(super) mod dns;
 mod local;
+pub(super) mod timing;
 mod tls;
 
 use std::net::IpAddr;

@@ -311,7 +311,7 @@ fn lead_elsewhere(outgoing: &mut Outgoing, entry: &ConnectTo) {
         return;
     }
     if !outgoing.headers.contains_key(header::HOST)
-        && let Ok(host) = header::HeaderValue::from_str(&authority(&outgoing.url))
+        && let Ok(host) = header::HeaderValue::from_str(authority(&outgoing.url))
     {
         outgoing.headers.insert(header::HOST, host);
     }

@@ -124,7 +124,7 @@ fn sent(outgoing: &Outgoing, most: usize) -> Hop {
     let length = outgoing.length();
     // What the client itself adds.
     if !headers.contains_key(header::HOST)
-        && let Ok(value) = HeaderValue::from_str(&host)
+        && let Ok(value) = HeaderValue::from_str(host)
     {
         headers.insert(header::HOST, value);
     }
@@ -134,7 +134,7 @@ fn sent(outgoing: &Outgoing, most: usize) -> Hop {
     Hop {
         method: outgoing.method.to_string(),
         target: outgoing.target().to_owned(),
-        authority: host,
+        authority: host.to_owned(),
         request_headers: headers,
         request_body: beginning(outgoing, most),
         request_length: length,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::grading::{Grading, Policy};
+use crate::grading::Policy;
 use crate::metrics::{RunDir, RunResult, read_result};
 use crate::report::{DEFAULT_COLUMNS, Report, by_name};
 

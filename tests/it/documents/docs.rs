@@ -403,3 +403,21 @@ fn sources(folder: &str) -> Vec<String> {
     }
     texts
 }
+
+#[test]
+fn every_measurement_of_the_benchmarks_is_in_the_table() {
+    let program = read("bench/run");
+    let measurements = program.split("MEASUREMENTS = {").nth(1).unwrap();
+    let name = Regex::new("(?m)^    \"([a-z0-9]+)\": \\(").unwrap();
+    let names = name.captures_iter(measurements);
+    let commands: Vec<_> = names
+        .map(|name| format!("bench/run {}", &name[1]))
+        .collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    let page = read("docs/performance.md");
+    let heading = "## How do I run the benchmarks?";
+    assert_eq!(
+        sorted(first_cells(&page, heading, "command")),
+        sorted(commands)
+    );
+}

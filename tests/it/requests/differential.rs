@@ -6,9 +6,9 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::support::Perfctl;
 use crate::support::recording::{Recording, Seen};
 use crate::support::scenario::outcomes;
+use crate::support::{Authority, Certificate, Perfctl, Proxy, Talk, TlsServer};
 
 /// The steps of a flow: methods, bodies, headers, credentials, cookies, redirects, encodings, and
 /// responses that are odd in many ways. `ODD/...` names one of [`odd`]. The last one is last because
@@ -283,6 +283,91 @@ fn both_clients_send_the_same_bytes_to_a_proxy_and_count_the_same() {
 #[test]
 fn both_clients_send_the_same_by_http_2_and_count_the_same() {
     compare(By::Http2);
+}
+
+/// What three requests of one user say of how they were connected: for DNS, TCP and TLS, how many of them have a time for
+/// it; then connections, TLS handshakes, those resumed, and requests by a connection that was there.
+fn connected(client: &str, ca: &str, host: &str, scenario: &str) -> [u64; 7] {
+    let perfctl = Perfctl::new()
+        .file("scenarios/ca.pem", ca)
+        .env("PERFCTL_CLIENT", client)
+        .quick(host, scenario);
+    let completed = perfctl
+        .args(["-i", "3", "-u", "1", "--format", "json"])
+        .run();
+    let result = completed.result();
+    assert_eq!(
+        outcomes(&result),
+        "ok 3",
+        "{client}: {host}, {scenario}: {}",
+        completed.stderr
+    );
+    let summary = &completed.json()["summary"];
+    let times = ["dns_ms", "connect_ms", "tls_ms"].map(|name| &summary[name]["count"]);
+    let counts = ["connections", "tls_handshakes", "tls_resumed", "reused"];
+    let [connections, handshakes, resumed, reused] = counts.map(|name| &summary[name]);
+    let [dns, connect, tls] = times;
+    [dns, connect, tls, connections, handshakes, resumed, reused]
+        .map(|number| number.as_u64().unwrap())
+}
+
+#[test]
+fn both_clients_time_the_same_steps_of_connecting() {
+    let authority = Authority::new();
+    let pem = authority.pem();
+    let plain = Recording::ok();
+    let secure = TlsServer::start(
+        &authority,
+        Certificate::Good,
+        Talk::Http1(std::time::Duration::ZERO),
+    );
+    let (proxy, secure_proxy) = (Proxy::start(None), Proxy::secure(None, &authority));
+    let port = plain.addr().port();
+    let by_address = plain.url();
+    let by_name = format!("http://localhost:{port}");
+    let led_to = |to: &str| {
+        format!(
+            "{{get: /}}\nconnect_to: {{'localhost:{port}': '127.0.0.1:{port}', 'shop.example.org:80': '{to}:{port}'}}"
+        )
+    };
+    let (get, once) = ("{get: /}".to_owned(), "{get: /, keep_alive: false}");
+    let through = |proxy: &Proxy| format!("{{get: /}}\nproxy: {{url: '{}'}}", proxy.url());
+    let trusting = |keys: &str| format!("{keys}\ntls: {{ca_file: ca.pem}}");
+    let by_tls = secure.url();
+    let shop = "http://shop.example.org".to_owned();
+    for (host, keys, expected) in [
+        (&by_address, get.clone(), [0, 1, 0, 1, 0, 0, 2]),
+        (&by_address, once.to_owned(), [0, 3, 0, 3, 0, 0, 0]),
+        (&by_name, get.clone(), [1, 1, 0, 1, 0, 0, 2]),
+        (&by_name, once.to_owned(), [3, 3, 0, 3, 0, 0, 0]),
+        (&by_name, led_to("127.0.0.1"), [0, 1, 0, 1, 0, 0, 2]),
+        (&shop, led_to("127.0.0.1"), [0, 1, 0, 1, 0, 0, 2]),
+        (&shop, led_to("localhost"), [1, 1, 0, 1, 0, 0, 2]),
+        (&by_tls, trusting(&get), [1, 1, 1, 1, 1, 0, 2]),
+        (&by_tls, trusting(once), [3, 3, 3, 3, 3, 2, 0]),
+        (
+            &by_tls,
+            format!("{once}\ntls: {{ca_file: ca.pem, resume: false}}"),
+            [3, 3, 3, 3, 3, 0, 0],
+        ),
+        (&by_address, through(&proxy), [1, 1, 0, 1, 0, 0, 2]),
+        (&by_tls, trusting(&through(&proxy)), [1, 1, 1, 1, 1, 0, 2]),
+        (
+            &by_address,
+            trusting(&through(&secure_proxy)),
+            [1, 1, 1, 1, 1, 0, 2],
+        ),
+        (
+            &by_tls,
+            trusting(&through(&secure_proxy)),
+            [1, 1, 1, 1, 1, 0, 2],
+        ),
+    ] {
+        for client in ["reqwest", "direct"] {
+            let found = connected(client, &pem, host, &format!("- {keys}"));
+            assert_eq!(found, expected, "{client}: {host}, {keys}");
+        }
+    }
 }
 
 fn compare(by: By) {

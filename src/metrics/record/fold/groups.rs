@@ -28,7 +28,8 @@ pub(super) struct CellSamples {
     dns: Vec<u64>,
     connect: Vec<u64>,
     tls: Vec<u64>,
-    components: BTreeMap<Arc<str>, ComponentSamples>,
+    /// Few, too.
+    components: Vec<(Arc<str>, ComponentSamples)>,
     instances: BTreeMap<String, Vec<u64>>,
     pub(super) measures: BTreeMap<Arc<str>, (MeasureUnit, Vec<u64>)>,
     pub(super) failures: BTreeMap<FailureCause, FailureSamples>,
@@ -95,11 +96,22 @@ impl CellSamples {
 
     /// Counts a component under its name, or with all others that are not kept apart.
     pub(super) fn add_component(&mut self, sample: &ComponentSample, is_kept: bool) {
-        let name = if is_kept { &*sample.name } else { OTHER };
-        let component = match self.components.get_mut(name) {
-            Some(known) => known,
-            None => self.components.entry(name.into()).or_default(),
+        let place = match is_kept {
+            true => position_of(&sample.name, self.components.iter().map(|(name, _)| name)),
+            false => self
+                .components
+                .iter()
+                .position(|(name, _)| &**name == OTHER),
         };
+        let place = place.unwrap_or_else(|| {
+            let name = match is_kept {
+                true => sample.name.clone(),
+                false => OTHER.into(),
+            };
+            self.components.push((name, ComponentSamples::default()));
+            self.components.len() - 1
+        });
+        let component = &mut self.components[place].1;
         let counts = &mut component.counts;
         counts.hits += u64::from(sample.hit == Some(true));
         counts.misses += u64::from(sample.hit == Some(false));
@@ -190,6 +202,15 @@ impl CellSamples {
         }
         cell
     }
+}
+
+/// Where a name is among others. Most are the very same text in memory, which takes no look at it.
+pub(super) fn position_of<'a>(
+    name: &Arc<str>,
+    names: impl Iterator<Item = &'a Arc<str>> + Clone,
+) -> Option<usize> {
+    let same = names.clone().position(|one| Arc::ptr_eq(one, name));
+    same.or_else(|| names.clone().position(|one| one == name))
 }
 
 /// The failures of an endpoint with these checks that have this cause.

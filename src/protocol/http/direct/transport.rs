@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{FileContent, HttpChoice, Plan, Wire};
 use crate::protocol::http::connect::TlsConfig;
+use crate::protocol::http::connect::timing::ConnectTimer;
 use crate::protocol::http::failure::{Stage, file_failure, io_failure, unreachable_by_proxy};
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::payload::{self, StreamedBody};
@@ -415,7 +416,7 @@ impl DirectTransport {
         let mut opened = self.opened.get();
         opened.attempts = opened.attempts.saturating_add(1);
         self.opened.set(opened);
-        let step = Cell::new(ConnectStep::Connect);
+        let timer = Cell::new(ConnectTimer::start());
         let by = (Instant::now() + limits.connect_timeout).min(limits.deadline);
         let shared = &self.shared;
         let tls = |offer| {
@@ -429,9 +430,9 @@ impl DirectTransport {
             proxy: shared.proxy.as_ref().filter(|_| origin.is_proxied),
             local_address: self.local_address,
         };
-        let connect = connecting::connect(&way, tls, &step);
+        let connect = connecting::connect(&way, tls, &timer);
         let Ok(connected) = timeout_at(by, connect).await else {
-            let step = step.get();
+            let step = timer.get().step();
             if by >= limits.deadline {
                 return Err(limits.timed_out(Stage::Head, Some(step)));
             }
@@ -442,8 +443,8 @@ impl DirectTransport {
             };
             return Err(Failure::new(step.outcome(), text));
         };
-        let (connection, times) = connected?;
-        opened.add(times.dns, times.connect, times.tls);
+        let (connection, is_resumed) = connected?;
+        timer.get().made(is_resumed, &mut opened);
         self.opened.set(opened);
         let is_http2 = match origin.version {
             HttpChoice::Auto => connection.has_chosen_http2(),

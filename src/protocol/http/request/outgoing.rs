@@ -121,10 +121,25 @@ pub(crate) fn is_same_host(one: &Url, other: &Url) -> bool {
 }
 
 /// The value of the `host` header of a request to this URL.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        None => host.to_owned(),
-        Some(port) => format!("{host}:{port}"),
+pub(crate) fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_has_the_port_unless_it_is_that_of_the_scheme() {
+        for (url, expected) in [
+            ("http://shop.example.org/a?b=c", "shop.example.org"),
+            ("http://ann:secret@shop.example.org:80", "shop.example.org"),
+            ("https://shop.example.org:80/", "shop.example.org:80"),
+            ("http://127.0.0.1:8080/x:y@z", "127.0.0.1:8080"),
+            ("http://[::1]/", "[::1]"),
+            ("http://[::1]:8080?a", "[::1]:8080"),
+        ] {
+            assert_eq!(authority(&Url::parse(url).unwrap()), expected);
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! Watching how a session connects: counts connections, limits their time, and measures how much
-//! of it name resolution, TCP and TLS take.
+//! Watching how a session connects: counts connections, limits their time, and tells their timer when a
+//! step is over.
 //!
 //! reqwest makes TCP and TLS in one step. They can be told apart because a TLS handshake begins by
-//! asking its session store for tickets, and [`TlsSessions`] is that store.
+//! asking its session store for tickets, and [`TlsSessions`] is that store. Not here: what the times are (`timing`).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,11 +17,11 @@ use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
 use rustls::pki_types::ServerName;
-use tokio::time::Instant;
 use tower::{Layer, Service};
 
-use crate::protocol::http::failure::DnsError;
-use crate::protocol::http::transport::{ConnectStep, Handshake, Opened};
+use crate::protocol::http::connect::dns;
+use crate::protocol::http::connect::timing::ConnectTimer;
+use crate::protocol::http::transport::{ConnectStep, Opened};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -43,9 +43,7 @@ struct ProbeState {
 /// A connection being made.
 #[derive(Debug, Clone, Copy)]
 struct Connecting {
-    started: Instant,
-    dns: Option<Duration>,
-    tls_started: Option<Instant>,
+    timer: ConnectTimer,
     /// A certificate was verified, which is part of every handshake but those that resume.
     is_full: bool,
 }
@@ -68,11 +66,7 @@ impl Probe {
 
     /// Which step of making a connection is under way; `None` when none is being made.
     pub(super) fn step(&self) -> Option<ConnectStep> {
-        let connecting = self.state().connecting?;
-        Some(match connecting.tls_started {
-            None => ConnectStep::Connect,
-            Some(_) => ConnectStep::Tls,
-        })
+        Some(self.state().connecting?.timer.step())
     }
 
     /// Never shared between threads, so there is nothing to wait for.
@@ -83,9 +77,7 @@ impl Probe {
     fn start(&self) -> Duration {
         let mut state = self.state();
         state.connecting = Some(Connecting {
-            started: Instant::now(),
-            dns: None,
-            tls_started: None,
+            timer: ConnectTimer::start(),
             is_full: false,
         });
         state.opened.attempts += 1;
@@ -94,13 +86,13 @@ impl Probe {
 
     fn resolved(&self, took: Duration) {
         if let Some(connecting) = &mut self.state().connecting {
-            connecting.dns = Some(took);
+            connecting.timer.resolved(took);
         }
     }
 
     fn tls_starts(&self) {
         if let Some(connecting) = &mut self.state().connecting {
-            connecting.tls_started.get_or_insert_with(Instant::now);
+            connecting.timer.tls_starts();
         }
     }
 
@@ -113,17 +105,9 @@ impl Probe {
 
     fn connected(&self) {
         let mut state = self.state();
-        let Some(connecting) = state.connecting.take() else {
-            return;
-        };
-        let now = Instant::now();
-        let before_tls = connecting.tls_started.unwrap_or(now) - connecting.started;
-        let connect = before_tls.saturating_sub(connecting.dns.unwrap_or_default());
-        let tls = connecting.tls_started.map(|started| Handshake {
-            took: now - started,
-            is_resumed: !connecting.is_full,
-        });
-        state.opened.add(connecting.dns, connect, tls);
+        if let Some(Connecting { timer, is_full }) = state.connecting.take() {
+            timer.made(!is_full, &mut state.opened);
+        }
     }
 }
 
@@ -218,18 +202,13 @@ impl Resolve for Resolver {
         let probe = self.probe.clone();
         let elsewhere = self.elsewhere.clone();
         Box::pin(async move {
-            let started = Instant::now();
             // Port 0 is filled in by the connector.
             let (host, port) = elsewhere.unwrap_or_else(|| (name.as_str().to_owned(), 0));
-            let found = match tokio::net::lookup_host((host.as_str(), port)).await {
-                Ok(addresses) => Ok(addresses.collect::<Vec<_>>()),
-                Err(source) => Err(source),
-            };
-            probe.resolved(started.elapsed());
-            match found {
-                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
-                Err(source) => Err(Box::new(DnsError { host, source }) as BoxError),
+            let (addresses, took) = dns::resolve(&host, port).await?;
+            if let Some(took) = took {
+                probe.resolved(took);
             }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

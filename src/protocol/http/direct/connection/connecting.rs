@@ -1,4 +1,6 @@
-//! Making connections: name resolution, TCP, a tunnel, TLS, each timed separately.
+//! Making connections: name resolution, TCP, a tunnel, TLS.
+//!
+//! Not here: what their times are (`timing`).
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -21,22 +23,13 @@ use super::tls::Offer;
 use crate::metrics::Outcome;
 use crate::plan::ConnectTo;
 use crate::protocol::Failure;
-use crate::protocol::http::failure::{DnsError, Stage, io_failure, unreachable_by_proxy};
-use crate::protocol::http::transport::{ConnectStep, Handshake};
+use crate::protocol::http::connect::dns::resolve;
+use crate::protocol::http::connect::timing::ConnectTimer;
+use crate::protocol::http::failure::{Stage, io_failure, unreachable_by_proxy};
 
 /// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
 /// reqwest uses this.
 const HEAD_START: Duration = Duration::from_millis(300);
-
-/// How long the steps took.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectTimes {
-    pub(crate) dns: Option<Duration>,
-    /// TCP, and the tunnel of a proxy that is not reached by TLS.
-    pub(crate) connect: Duration,
-    /// TLS, and the tunnel of a proxy that is.
-    pub(crate) tls: Option<Handshake>,
-}
 
 /// How a connection gets to where it is for.
 pub(crate) struct Way<'a> {
@@ -50,35 +43,33 @@ pub(crate) struct Way<'a> {
     pub(crate) local_address: Option<IpAddr>,
 }
 
-/// Connects, and records in `step` how far it has come. Without a time limit. `tls` is called only where
-/// it is needed: tickets take more memory than everything else of a user.
+/// Connects, and tells the timer how far it has come. Without a time limit. `tls` is called only where
+/// it is needed: tickets take more memory than everything else of a user. With the connection: whether each of its TLS
+/// handshakes resumed an earlier session.
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
 pub(crate) async fn connect(
     way: &Way<'_>,
     tls: impl Fn(Offer) -> Arc<ClientConfig>,
-    step: &Cell<ConnectStep>,
-) -> Result<(Connection, ConnectTimes), Failure> {
-    let started = Instant::now();
+    timer: &Cell<ConnectTimer>,
+) -> Result<(Connection, bool), Failure> {
     let origin = way.origin;
-    let (host, address, port) = match (way.proxy, way.elsewhere) {
-        (Some(proxy), _) => (&proxy.origin.host, proxy.origin.address, proxy.origin.port),
-        (None, None) => (&origin.host, origin.address, origin.port),
-        (None, Some(place)) => (&place.to_host, place.to_host.parse().ok(), place.to_port),
+    let (host, port) = match (way.proxy, way.elsewhere) {
+        (Some(proxy), _) => (&proxy.origin.host, proxy.origin.port),
+        (None, None) => (&origin.host, origin.port),
+        (None, Some(place)) => (&place.to_host, place.to_port),
     };
     let on_the_way = |failure: Failure| match way.proxy {
         None => failure,
         Some(_) => Failure::new(failure.outcome, unreachable_by_proxy(&failure.text)),
     };
-    let (addresses, dns) = match address {
-        Some(address) => (vec![SocketAddr::new(address, port)], None),
-        None => {
-            let addresses = resolve(host, port).await.map_err(on_the_way)?;
-            (addresses, Some(started.elapsed()))
-        }
-    };
-    let resolved = Instant::now();
+    let resolved = resolve(host, port).await;
+    let resolved = resolved.map_err(|error| Failure::new(Outcome::Dns, error.to_string()));
+    let (addresses, took) = resolved.map_err(on_the_way)?;
+    if let Some(took) = took {
+        note(timer, |timer| timer.resolved(took));
+    }
     let stream = tcp(host, addresses, way.local_address).await;
     let mut stream = stream.map_err(on_the_way)?;
     let ready = stream.peer_addr().and_then(|remote| {
@@ -91,42 +82,36 @@ pub(crate) async fn connect(
     if let (None, Some(proxy), true) = (outer, way.proxy, origin.is_tls) {
         proxy.open_tunnel(&mut stream, origin).await?;
     }
-    let connected = Instant::now();
-    let mut times = ConnectTimes {
-        dns,
-        connect: connected - resolved,
-        tls: None,
-    };
+    if outer.is_some() || origin.is_tls {
+        note(timer, ConnectTimer::tls_starts);
+    }
     let version = Offer::Version(origin.version);
-    let (connection, is_resumed) = match (outer, origin.is_tls) {
-        (None, false) => return Ok((Connection::plain(stream, remote), times)),
+    Ok(match (outer, origin.is_tls) {
+        (None, false) => (Connection::plain(stream, remote), false),
         (None, true) => {
-            step.set(ConnectStep::Tls);
             let (stream, is_resumed) = secure(stream, &origin.host, tls(version)).await?;
             (Connection::tls(stream, remote), is_resumed)
         }
         (Some(proxy), false) => {
-            step.set(ConnectStep::Tls);
             let (stream, is_resumed) = secure(stream, &proxy.origin.host, tls(version)).await?;
             (Connection::tls(stream, remote), is_resumed)
         }
         (Some(proxy), true) => {
-            step.set(ConnectStep::Tls);
             let to_proxy = secure(stream, &proxy.origin.host, tls(Offer::Nothing)).await?;
             let (mut stream, is_resumed) = to_proxy;
             proxy.open_tunnel(&mut stream, origin).await?;
             let (stream, is_also) = secure(stream, &origin.host, tls(version)).await?;
-            (
-                Connection::tls_in_tls(stream, remote),
-                is_resumed && is_also,
-            )
+            let connection = Connection::tls_in_tls(stream, remote);
+            (connection, is_resumed && is_also)
         }
-    };
-    times.tls = Some(Handshake {
-        took: connected.elapsed(),
-        is_resumed,
-    });
-    Ok((connection, times))
+    })
+}
+
+/// Tells a timer that others look at.
+fn note(timer: &Cell<ConnectTimer>, what: impl FnOnce(&mut ConnectTimer)) {
+    let mut noted = timer.get();
+    what(&mut noted);
+    timer.set(noted);
 }
 
 /// Does the TLS handshake with a host. With it: whether it resumed an earlier session.
@@ -141,15 +126,6 @@ async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
     let stream = stream.map_err(|error| cannot_connect(&error))?;
     let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
     Ok((stream, is_resumed))
-}
-
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-    let found = tokio::net::lookup_host((host, port)).await;
-    found.map(Iterator::collect).map_err(|source| {
-        let host = host.to_owned();
-        let error = DnsError { host, source };
-        Failure::new(Outcome::Dns, error.to_string())
-    })
 }
 
 /// Connects to one of the addresses of `host`, of which those of the first one's family are preferred.
@@ -243,6 +219,8 @@ fn cannot_connect(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+
+    use tokio::time::Instant;
 
     use super::*;
 
