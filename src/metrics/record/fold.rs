@@ -259,8 +259,8 @@ mod tests {
     use std::num::NonZeroU16;
 
     use crate::metrics::{
-        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Origin, OriginSample,
-        Recorder, Sample, UseCounts,
+        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, OriginSample, Recorder,
+        Responder, Sample, UseCounts,
     };
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
@@ -461,8 +461,8 @@ mod tests {
             is_failed,
             response_us: 1_000,
         };
-        let instances = (0..40).map(|n| origin(Origin::Instance(format!("w{n:02}")), n == 0));
-        let address = origin(Origin::Address(([10, 0, 0, 1], 80).into()), true);
+        let instances = (0..40).map(|n| origin(Responder::Instance(format!("w{n:02}")), n == 0));
+        let address = origin(Responder::Address(([10, 0, 0, 1], 80).into()), true);
         let uses = |count, bytes_in| ComponentSample {
             endpoint: 0,
             intended_us: 0,

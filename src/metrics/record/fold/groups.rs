@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::metrics::record::cell::OTHER;
 use crate::metrics::{
     Cell, CommitCell, ComponentCounts, ComponentSample, ConnectionSample, FailureCause,
-    FailureCount, FailureTexts, MeasureCounts, Origin, OriginSample, Outcome, Sample,
+    FailureCount, FailureTexts, MeasureCounts, OriginSample, Outcome, Responder, Sample,
     SparseHistogram,
 };
 use crate::plan::{CheckName, MeasureUnit};
@@ -123,11 +123,11 @@ impl CellSamples {
 
     pub(super) fn add_origin(&mut self, sample: &OriginSample) {
         let name = match &sample.origin {
-            Origin::Address(address) => {
+            Responder::Address(address) => {
                 let address = address.to_string();
                 return self.cell.add_failed_remote(&address, 1);
             }
-            Origin::Instance(name) => name,
+            Responder::Instance(name) => name,
         };
         self.cell.add_instance(name, |counts| {
             counts.responses += 1;
