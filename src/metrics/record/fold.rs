@@ -246,7 +246,6 @@ mod tests {
     use std::num::NonZeroU16;
 
     use crate::metrics::record::recorder::MAX_COMPONENTS;
-
     use crate::metrics::{
         Cell, ComponentSample, ConnectionSample, Example, HttpVersion, OriginSample, Recorder,
         Responder, Sample, UseCounts,
