@@ -151,7 +151,7 @@ where
             command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
     };
-    let mut pending = PendingTicks::new(count);
+    let mut pending = PendingTicks::new(count, epoch);
     let mut sampler = Sampler::new(Machine::this());
     let (mut out_of_data, mut stopped) = (false, false);
     let mut starts = BTreeMap::new();
@@ -242,15 +242,20 @@ struct PendingTicks {
     counts: Vec<Totals>,
     finished: Vec<Finish>,
     is_done: Vec<bool>,
+    epoch: Instant,
+    /// When each worker stopped starting requests, as far as the seconds that were handed over tell; us.
+    stopped_at_us: Vec<Option<u64>>,
 }
 
 impl PendingTicks {
-    fn new(count: usize) -> Self {
+    fn new(count: usize, epoch: Instant) -> Self {
         Self {
             ticks: (0..count).map(|_| Default::default()).collect(),
             counts: vec![Totals::default(); count],
             finished: Vec::new(),
             is_done: vec![false; count],
+            epoch,
+            stopped_at_us: vec![None; count],
         }
     }
 
@@ -268,6 +273,7 @@ impl PendingTicks {
     /// Worker `shard` died: what it recorded since its last tick is lost.
     fn died(&mut self, shard: usize, now: Instant) {
         self.is_done[shard] = true;
+        self.stopped_at_us[shard] = Some(as_us(now.saturating_duration_since(self.epoch)));
         self.finished.push(Finish {
             stopped_at: now,
             drained_at: now,
@@ -278,12 +284,23 @@ impl PendingTicks {
     fn next_second(&mut self) -> Option<Vec<Tick>> {
         let complete = (0..self.ticks.len()).all(|i| self.is_done[i] || !self.ticks[i].is_empty());
         let any = self.ticks.iter().any(|queue| !queue.is_empty());
-        (complete && any).then(|| {
-            self.ticks
-                .iter_mut()
-                .filter_map(|q| q.pop_front())
-                .collect()
-        })
+        if !complete || !any {
+            return None;
+        }
+        let mut ticks = Vec::new();
+        for (queue, stopped_at_us) in self.ticks.iter_mut().zip(&mut self.stopped_at_us) {
+            if let Some(tick) = queue.pop_front() {
+                *stopped_at_us = tick.stopped_at_us.or(*stopped_at_us);
+                ticks.push(tick);
+            }
+        }
+        // The load goes on while one of them starts requests.
+        let stopped_at_us: Option<Vec<u64>> = self.stopped_at_us.iter().copied().collect();
+        let stopped_at_us = stopped_at_us.and_then(|all| all.into_iter().max());
+        for tick in &mut ticks {
+            tick.stopped_at_us = stopped_at_us;
+        }
+        Some(ticks)
     }
 
     fn totals(&self) -> Totals {

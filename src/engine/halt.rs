@@ -14,8 +14,6 @@ pub(super) struct Halt {
     at: Cell<Option<Instant>>,
     adjustments: RefCell<Vec<Adjustment>>,
     is_paused: Cell<bool>,
-    /// How often something was changed.
-    changes: Cell<usize>,
     /// Whether somebody can still change the load.
     is_controlled: Cell<bool>,
     wake: Notify,
@@ -58,14 +56,14 @@ impl Halt {
         self.is_paused.get()
     }
 
-    /// How often the load was changed. What was can be [asked for](Self::adjustments).
+    /// How often the load was changed. What was can be [asked for](Self::adjustments_from).
     pub(super) fn changes(&self) -> usize {
-        self.changes.get()
+        self.adjustments.borrow().len()
     }
 
-    /// What was changed so far.
-    pub(super) fn adjustments(&self) -> Vec<Adjustment> {
-        self.adjustments.borrow().clone()
+    /// What was changed since so many changes, in its order.
+    pub(super) fn adjustments_from(&self, known: usize) -> Vec<Adjustment> {
+        self.adjustments.borrow()[known..].to_vec()
     }
 
     /// What was changed last.
@@ -82,12 +80,16 @@ impl Halt {
     /// Follows what is changed for as long as somebody can.
     pub(super) async fn follow(&self, mut control: watch::Receiver<State>) {
         loop {
-            let State { adjustments, .. } = control.borrow_and_update().clone();
-            if adjustments.len() != self.changes() {
-                let paused = adjustments.last().is_some_and(|last| last.is_paused);
-                self.is_paused.set(paused);
-                self.changes.set(adjustments.len());
-                self.adjustments.replace(adjustments);
+            // No copy of all of them: this is a thread that measures.
+            let is_new = {
+                let state = control.borrow_and_update();
+                let mut known = self.adjustments.borrow_mut();
+                let new = &state.adjustments[known.len()..];
+                known.extend(new);
+                !new.is_empty()
+            };
+            if is_new {
+                self.is_paused.set(self.adjustment().is_paused);
                 self.wake.notify_waiters();
             }
             if control.changed().await.is_err() {

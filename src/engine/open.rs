@@ -167,8 +167,9 @@ pub(super) async fn drive<C: Client + 'static>(
     'arrivals: for (k, integral) in schedule.integrals_of_shard((shard, shards)) {
         let due = loop {
             if halt.changes() != changes {
-                changes = halt.changes();
-                schedule.adjust(&halt.adjustments());
+                let new = halt.adjustments_from(changes);
+                changes += new.len();
+                new.iter().for_each(|one| schedule.adjust(one));
             }
             let due = schedule.time_of(integral).map(|due| state.epoch + due);
             match due {

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::metrics::{Recorder, Tick};
 use crate::plan::{Load, Model, Plan};
 use crate::protocol::Client;
+use crate::units::as_us;
 
 /// Runs in the thread of a worker.
 pub(super) fn run<C: Client + 'static>(
@@ -92,7 +93,7 @@ pub(super) async fn work<C: Client + 'static>(
     let ticks = async {
         for second in 1.. {
             sleep_until(epoch + Duration::from_secs(second)).await;
-            on_tick(tick(&state));
+            on_tick(tick(&state, halt.at()));
         }
     };
     let load = async {
@@ -122,12 +123,13 @@ pub(super) async fn work<C: Client + 'static>(
         () = ticks => unreachable!("ticks go on until the load ends"),
         () = state.meter.watch() => unreachable!("the worker is watched until the load ends"),
     };
-    Some((tick(&state), finish))
+    Some((tick(&state, Some(finish.stopped_at)), finish))
 }
 
-/// What was recorded since the last tick.
-fn tick(state: &WorkerState) -> Tick {
+/// What was recorded since the last tick, and when the load ended, if it has.
+fn tick(state: &WorkerState, stopped_at: Option<Instant>) -> Tick {
     Tick {
+        stopped_at_us: stopped_at.map(|at| as_us(at.saturating_duration_since(state.epoch))),
         health: state.meter.take(),
         out_of_data: state.early_end() == Some(EarlyEnd::OutOfData),
         stopped: state.early_end() == Some(EarlyEnd::Stopped),

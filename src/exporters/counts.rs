@@ -45,6 +45,8 @@ pub(super) struct Counts {
     pub(super) adjustment: Adjustment,
     /// How many seconds of it are over.
     pub(super) seconds: u32,
+    /// Whether it was ended, early or not.
+    pub(super) is_stopped: bool,
     /// Virtual users running (closed model) or requests in flight (open).
     pub(super) users: u32,
     /// The load generator's health in the last second.
@@ -65,6 +67,7 @@ impl Counts {
             load: run.load.clone(),
             adjustment: Adjustment::NONE,
             seconds: 0,
+            is_stopped: false,
             users: 0,
             health: None,
         }
@@ -74,6 +77,7 @@ impl Counts {
     pub(super) fn add(&mut self, commit: &Commit) {
         self.rows.extend(commit.rows.iter().cloned());
         self.seconds += 1;
+        self.is_stopped |= commit.stopped_at_us.is_some();
         self.users = commit.users;
         if let Some(adjustment) = commit.adjustments.last() {
             self.adjustment = *adjustment;
@@ -91,10 +95,15 @@ impl Counts {
         }
     }
 
-    /// How many users there should be now, or how many arrivals per second in the open model; and whether it is users.
+    /// How many users there should be now, or how many arrivals per second in the open model: none when the load is
+    /// over. And whether it is users.
     pub(super) fn target(&self) -> (f64, bool) {
-        let planned = self.load.level_at(f64::from(self.seconds));
         let is_closed = self.load.model == Model::Closed;
+        let at = f64::from(self.seconds);
+        if self.is_stopped || at >= self.load.total().as_secs_f64() {
+            return (0.0, is_closed);
+        }
+        let planned = self.load.level_at(at);
         (self.adjustment.level(planned, !is_closed), is_closed)
     }
 
@@ -167,6 +176,33 @@ mod tests {
         assert_eq!((names.len(), known.len()), (2_000, MAX_PHASES + 1));
         assert_eq!(names[..4], ["ramp", "level 0", "ramp", "level 1"]);
         assert_eq!(names[1_998..], ["ramp", "other"]);
+    }
+
+    #[test]
+    fn nothing_is_asked_for_when_the_load_is_over() {
+        let mut counts = fixture::counts();
+        let held = Adjustment {
+            held_users: Some(40),
+            ..Adjustment::NONE
+        };
+        counts.seconds = 0;
+        counts.add(&Commit {
+            adjustments: vec![held],
+            ..Commit::default()
+        });
+        assert_eq!(counts.target(), (40.0, true));
+        let mut stopped = counts.clone();
+        stopped.add(&Commit {
+            stopped_at_us: Some(1_500_000),
+            ..Commit::default()
+        });
+        assert_eq!(
+            stopped.target(),
+            (0.0, true),
+            "while it waits for responses"
+        );
+        counts.seconds = counts.load.total().as_secs_f64().ceil() as u32;
+        assert_eq!(counts.target(), (0.0, true));
     }
 
     #[test]

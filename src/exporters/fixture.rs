@@ -46,6 +46,7 @@ pub(super) fn counts() -> Counts {
         cells: [((0, 0), cell), ((1, 0), flow)].into(),
         load: load(Model::Closed, &[(5.0, 0.0, 60.0)]),
         adjustment: Adjustment::NONE,
+        is_stopped: false,
         seconds: 3,
         users: 5,
         health: Some(HealthSample {

@@ -157,6 +157,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         observed: Vec::new(),
         trace: None,
         adjustments: Vec::new(),
+        stopped_at_us: None,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;

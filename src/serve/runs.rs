@@ -107,15 +107,18 @@ impl Server {
                 shown["report"] = without_series(ended.report.clone());
                 shown
             }
-            Known::Running(run, _) | Known::Unfinished(run) => match self.live.numbers(run)? {
-                None => json!({"id": run.id()}),
-                Some(numbers) => {
-                    let mut shown = numbers.facts.clone();
-                    shown["generator"] = numbers.generator.clone();
-                    shown["report"] = numbers.report.clone();
-                    shown
+            Known::Running(run, _) | Known::Unfinished(run) => {
+                let is_over = matches!(known, Known::Unfinished(_));
+                match self.live.numbers(run, is_over)? {
+                    None => json!({"id": run.id()}),
+                    Some(numbers) => {
+                        let mut shown = numbers.facts.clone();
+                        shown["generator"] = numbers.generator.clone();
+                        shown["report"] = numbers.report.clone();
+                        shown
+                    }
                 }
-            },
+            }
             Known::Queued(queued, place) => json!({
                 "id": queued.id,
                 "scenario": queued.request.scenario,

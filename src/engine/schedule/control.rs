@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Adjustment;
 use crate::plan::{Model, Plan, RowOrder, Segment};
-use crate::units::{as_us, format_rate, format_users};
+use crate::units::{as_us, format_count, format_rate, format_users};
 
 /// How far ahead a change of the rate of arrivals lies, so that all workers know of it in time: then the arrivals
 /// are the same however many workers there are.
@@ -21,6 +21,8 @@ const STEP_PERCENT: i64 = 10;
 const MOST_PERCENT: u32 = 1_000;
 /// The most users beyond the planned ones.
 const MOST_ADDED: u32 = 10_000;
+/// How often a load can be changed, since all changes are kept with the run.
+const MOST_CHANGES: usize = 10_000;
 
 /// What a load is to be from now on; `None` stays as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -112,7 +114,7 @@ impl LoadControl {
 
     /// Adds so many users, or takes them if it is below 0; in the open model, changes the rate of arrivals by so
     /// many tenths of the planned one. `false` if nothing was changed, because it cannot be, or is at its limit, or
-    /// because no load goes on.
+    /// was changed too often, or because no load goes on.
     pub fn step(&self, steps: i64) -> bool {
         let changed = self.change(|now| match self.adjustable {
             Adjustable::Users | Adjustable::FewerUsers(_) => self.step_users(now, steps),
@@ -145,7 +147,7 @@ impl LoadControl {
     }
 
     /// From now on, starts no iterations and no arrivals, or again. The time of the load goes on. `false` if nothing
-    /// was changed, because no load goes on.
+    /// was changed, because no load goes on, or it was changed too often; it can always go on after a pause.
     pub fn toggle_pause(&self) -> bool {
         self.change(|now| now.is_paused = !now.is_paused) == Ok(true)
     }
@@ -153,7 +155,7 @@ impl LoadControl {
     /// Sets what the load is from now on. Nothing is changed if one part of it cannot be.
     ///
     /// # Errors
-    /// When no load goes on, or it cannot be changed this way, or not so far.
+    /// When no load goes on, or it cannot be changed this way, or not so far, or not so often.
     pub fn set(&self, setting: LoadSetting) -> Result<(), SettingRefused> {
         let LoadSetting {
             users,
@@ -243,7 +245,14 @@ impl LoadControl {
 
     /// What was changed so far, in order of time.
     pub fn adjustments(&self) -> Vec<Adjustment> {
-        self.state.borrow().adjustments.clone()
+        self.adjustments_from(0)
+    }
+
+    /// What was changed since so many changes.
+    pub fn adjustments_from(&self, known: usize) -> Vec<Adjustment> {
+        let state = self.state.borrow();
+        let new = state.adjustments.get(known..);
+        new.unwrap_or_default().to_vec()
     }
 
     /// The difference from the plan that was asked for last.
@@ -308,7 +317,16 @@ impl LoadControl {
             if at >= self.total {
                 return false;
             }
-            let is_new = now != before.unwrap_or(Adjustment::NONE);
+            let before = before.unwrap_or(Adjustment::NONE);
+            let is_new = now != before;
+            let ends_pause = before.is_paused && !now.is_paused;
+            if is_new && state.adjustments.len() >= MOST_CHANGES && !ends_pause {
+                changed = Err(SettingRefused::NotThis(format!(
+                    "the load was changed {} times, and cannot be changed more often",
+                    format_count(MOST_CHANGES as u64)
+                )));
+                return false;
+            }
             changed = Ok(is_new);
             if is_new {
                 now.at_us = as_us(at).max(now.at_us);
@@ -412,6 +430,32 @@ mod tests {
         }
         assert_eq!(control.set(paused(true)), Ok(()));
         assert_eq!(control.level(Duration::from_secs(1)), 0.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_load_that_was_changed_too_often_can_only_go_on_after_a_pause() {
+        let plan = plan(load(Model::Closed, &[(4.0, 0.0, 10.0)]), &[1]);
+        let control = LoadControl::new(&plan);
+        control.begin(Instant::now());
+        let setting = |users, is_paused| LoadSetting {
+            users: Some(users),
+            is_paused: Some(is_paused),
+            ..LoadSetting::default()
+        };
+        for number in 0..MOST_CHANGES as u32 - 1 {
+            assert_eq!(control.set(setting(number % 2, false)), Ok(()));
+        }
+        assert!(control.toggle_pause());
+        let refused = |changed| matches!(changed, Err(SettingRefused::NotThis(why)) if why.contains("changed 10,000 times"));
+        assert!(refused(control.set(setting(7, true))) && !control.step(1));
+        assert!(control.toggle_pause() && !control.toggle_pause());
+        assert!(refused(control.set(setting(7, false))));
+        assert_eq!(control.adjustments().len(), MOST_CHANGES + 1);
+        assert_eq!(
+            control.set(LoadSetting::default()),
+            Ok(()),
+            "it may be looked at"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,34 +30,16 @@ const STREAM: u64 = u64::MAX;
 /// Rounding errors of the integral are smaller than this; arrivals.
 const ROUNDING: f64 = 1e-6;
 
-/// Segments with the rate that the adjustments give them, which are in order of time.
-fn adjusted(segments: Vec<Segment>, adjustments: &[Adjustment]) -> Vec<Segment> {
-    let mut done = Vec::new();
-    let mut left = segments;
-    let mut now = Adjustment::NONE;
-    let changed = |one: Segment, now: Adjustment| Segment {
-        from: now.rate_per_s(one.from),
-        to: now.rate_per_s(one.to),
-        ..one
-    };
-    for adjustment in adjustments {
-        let at = adjustment.at_us as f64 / 1e6;
-        let parts: Vec<_> = left.iter().map(|one| one.split(at)).collect();
-        let before = parts.iter().filter_map(|[before, _]| *before);
-        done.extend(before.map(|one| changed(one, now)));
-        left = parts.iter().filter_map(|[_, after]| *after).collect();
-        now = *adjustment;
-    }
-    done.extend(left.into_iter().map(|one| changed(one, now)));
-    done
-}
-
 /// When the arrivals of an open model are due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// What was planned from the last adjustment on, which is in force there.
     planned: Vec<Segment>,
+    adjustment: Adjustment,
     /// Each with the integral of the rate before it.
     segments: Vec<(Segment, f64)>,
+    /// How many of them are before the last adjustment, so that none changes them.
+    settled: usize,
     /// The integral of the rate over the whole load.
     whole: f64,
     arrivals: Arrivals,
@@ -71,23 +53,45 @@ impl Schedule {
     pub fn new(load: &Load, seed: u64) -> Self {
         let mut schedule = Self {
             planned: load.segments(),
+            adjustment: Adjustment::NONE,
             segments: Vec::new(),
+            settled: 0,
             whole: 0.0,
             arrivals: load.arrivals,
             seed,
             most: load.iterations.unwrap_or(u64::MAX),
         };
-        schedule.adjust(&[]);
+        schedule.follow(&load.segments());
         schedule
     }
 
-    /// Follows these adjustments, which are in order of time, instead of those before.
-    pub(crate) fn adjust(&mut self, adjustments: &[Adjustment]) {
-        let mut before = 0.0;
-        self.segments.clear();
-        for segment in adjusted(self.planned.clone(), adjustments) {
+    /// From its time on, follows this adjustment, which is not before those that it knows. What that costs does not
+    /// grow with them: workers do it while they measure.
+    pub(crate) fn adjust(&mut self, adjustment: &Adjustment) {
+        let at = adjustment.at_us as f64 / 1e6;
+        let parts: Vec<_> = self.planned.iter().map(|one| one.split(at)).collect();
+        let before: Vec<_> = parts.iter().filter_map(|[before, _]| *before).collect();
+        self.segments.truncate(self.settled);
+        self.follow(&before);
+        self.settled = self.segments.len();
+        self.planned = parts.iter().filter_map(|[_, after]| *after).collect();
+        self.adjustment = *adjustment;
+        self.follow(&self.planned.clone());
+    }
+
+    /// Adds what was planned next, with the rate that the last adjustment gives it.
+    fn follow(&mut self, planned: &[Segment]) {
+        let area = |one: &Segment| one.length * (one.from + one.to) / 2.0;
+        let last = self.segments.last();
+        let mut before = last.map_or(0.0, |(last, before)| before + area(last));
+        for one in planned {
+            let segment = Segment {
+                from: self.adjustment.rate_per_s(one.from),
+                to: self.adjustment.rate_per_s(one.to),
+                ..*one
+            };
             self.segments.push((segment, before));
-            before += segment.length * (segment.from + segment.to) / 2.0;
+            before += area(&segment);
         }
         // So that rounding errors add no arrival at the very end.
         self.whole = before - ROUNDING;
@@ -240,9 +244,14 @@ mod tests {
     #[test]
     fn a_rate_that_is_changed_by_hand_is_followed_from_then_on() {
         // 100/s for 10 s; 150/s from 2 s on, nothing from 4 s to 7 s, 50/s until the end.
-        let mut schedule = Schedule::new(&load(&[(100.0, 0.0, 10.0)]), 0);
+        let schedule = Schedule::new(&load(&[(100.0, 0.0, 10.0)]), 0);
         let planned: Vec<_> = schedule.of_shard((0, 1)).collect();
-        schedule.adjust(&[
+        let adjusted = |adjustments: &[Adjustment]| {
+            let mut schedule = Schedule::new(&load(&[(100.0, 0.0, 10.0)]), 0);
+            adjustments.iter().for_each(|one| schedule.adjust(one));
+            schedule
+        };
+        let schedule = adjusted(&[
             adjustment(2.0, 150, false),
             adjustment(4.0, 150, true),
             adjustment(7.0, 50, false),
@@ -266,9 +275,8 @@ mod tests {
         let mut halves = halves.concat();
         halves.sort();
         assert_eq!(halves, dues);
-        schedule.adjust(&[adjustment(4.0, 100, true)]);
         assert_eq!(
-            schedule.time_of(400.0),
+            adjusted(&[adjustment(4.0, 100, true)]).time_of(400.0),
             None,
             "nothing comes in a pause without an end"
         );
@@ -278,7 +286,7 @@ mod tests {
     fn a_ramp_is_changed_where_it_is() {
         // 0 to 100/s in 10 s, doubled in its middle: 125 arrivals, then 2 x 375.
         let mut schedule = Schedule::new(&load(&[(100.0, 10.0, 0.0)]), 0);
-        schedule.adjust(&[adjustment(5.0, 200, false)]);
+        schedule.adjust(&adjustment(5.0, 200, false));
         assert_eq!(schedule.of_shard((0, 1)).count(), 125 + 750);
     }
 
@@ -286,16 +294,36 @@ mod tests {
     fn a_rate_that_is_held_is_the_same_on_ramps_and_in_pauses_of_the_plan() {
         // 0 to 100/s in 10 s, nothing for 5 s, 50/s for 5 s; held at 30/s from 10 s on, and 7.5/s from 18 s on.
         let load = load(&[(100.0, 10.0, 0.0), (0.0, 0.0, 5.0), (50.0, 0.0, 5.0)]);
-        let mut schedule = Schedule::new(&load, 0);
+        let adjusted = |adjustments: &[Adjustment]| {
+            let mut schedule = Schedule::new(&load, 0);
+            adjustments.iter().for_each(|one| schedule.adjust(one));
+            schedule.of_shard((0, 1)).count()
+        };
         let held = |at_s, rate| Adjustment {
             held_rate_per_s: Some(rate),
             ..adjustment(at_s, 200, false)
         };
-        schedule.adjust(&[held(10.0, 30.0), held(18.0, 7.5)]);
-        let count = schedule.of_shard((0, 1)).count();
+        let count = adjusted(&[held(10.0, 30.0), held(18.0, 7.5)]);
         assert_eq!(count, 500 + 8 * 30 + 15);
-        schedule.adjust(&[held(0.0, 30.0)]);
-        assert_eq!(schedule.of_shard((0, 1)).count(), 600);
+        assert_eq!(adjusted(&[held(0.0, 30.0)]), 600);
+    }
+
+    #[test]
+    fn an_adjustment_costs_no_more_after_many_others() {
+        let mut schedule = Schedule::new(&load(&[(100.0, 0.0, 100.0), (10.0, 0.0, 10.0)]), 0);
+        // 1,000 of them between 10 s and 20 s: half of the time twice as much, and half of it nothing.
+        for number in 0..1_000 {
+            let at_s = 10.0 + f64::from(number) * 0.01;
+            let is_paused = number % 2 == 1;
+            schedule.adjust(&adjustment(at_s, 200, is_paused));
+            let anew = schedule.segments.len() - schedule.settled;
+            assert_eq!((schedule.planned.len(), anew), (2, 2));
+        }
+        schedule.adjust(&adjustment(20.0, 100, false));
+        assert_eq!(
+            schedule.of_shard((0, 1)).count(),
+            1_000 + 1_000 + 8_000 + 100
+        );
     }
 
     #[test]

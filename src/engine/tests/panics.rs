@@ -137,10 +137,45 @@ async fn a_worker_that_dies_before_the_start_is_an_error_with_its_message() {
 
 #[test]
 fn nobody_waits_for_the_ticks_of_a_dead_worker() {
-    let mut pending = PendingTicks::new(2);
+    let mut pending = PendingTicks::new(2, tokio::time::Instant::now());
     pending.tick(0, Tick::default());
     assert!(pending.next_second().is_none(), "worker 1 is to come");
     pending.died(1, tokio::time::Instant::now());
     assert_eq!(pending.next_second().unwrap().len(), 1);
     assert!(pending.next_second().is_none());
+}
+
+#[test]
+fn the_load_has_ended_when_the_last_worker_starts_no_more() {
+    let epoch = tokio::time::Instant::now();
+    let mut pending = PendingTicks::new(2, epoch);
+    let stopped = |stopped_at_us| Tick {
+        stopped_at_us,
+        ..Tick::default()
+    };
+    let mut second = |ticks: [Option<u64>; 2]| {
+        ticks
+            .into_iter()
+            .enumerate()
+            .for_each(|(shard, at_us)| pending.tick(shard, stopped(at_us)));
+        let ticks = pending.next_second().unwrap().into_iter();
+        ticks.map(|tick| tick.stopped_at_us).collect::<Vec<_>>()
+    };
+    assert_eq!(second([Some(700_000), None]), [None, None]);
+    assert_eq!(
+        second([Some(700_000), Some(1_300_000)]),
+        [Some(1_300_000); 2]
+    );
+    // One that is done says no more.
+    let mut pending = PendingTicks::new(2, epoch);
+    let finish = crate::engine::message::Finish {
+        stopped_at: epoch,
+        drained_at: epoch,
+    };
+    pending.done(0, stopped(Some(700_000)), finish);
+    for (at_us, told) in [(None, None), (Some(1_300_000), Some(1_300_000))] {
+        pending.tick(1, stopped(at_us));
+        let ticks = pending.next_second().unwrap();
+        assert_eq!(ticks.last().unwrap().stopped_at_us, told);
+    }
 }

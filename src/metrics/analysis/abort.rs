@@ -4,7 +4,7 @@
 
 use crate::metrics::storage::adjustment::is_lowered_in;
 use crate::metrics::{Adjustment, Cell, Commit, EndpointInfo, Summary};
-use crate::plan::{AbortRule, Direction, Metric, Phase, Plan};
+use crate::plan::{AbortRule, Direction, Metric, Model, Phase, Plan, Segment};
 
 /// Watches the seconds of a run for what its scenario says to abort it for.
 #[derive(Debug)]
@@ -13,6 +13,9 @@ pub struct AbortWatch {
     phases: Vec<Phase>,
     /// The rows of the statistics: their names, and whether they are flows.
     rows: Vec<(String, bool)>,
+    /// The level by the plan, as it changes; whether it is a rate.
+    planned: Vec<Segment>,
+    is_rate: bool,
     /// What was changed by hand so far.
     adjustments: Vec<Adjustment>,
     /// How many seconds of the load are over.
@@ -31,6 +34,8 @@ impl AbortWatch {
             rules: rules.map(|rule| (rule, Streak::default())).collect(),
             phases: plan.load.phases(),
             rows: rows.map(|row| (row.name, row.is_flow)).collect(),
+            planned: plan.load.segments(),
+            is_rate: plan.load.model != Model::Closed,
             adjustments: Vec::new(),
             seconds: 0,
         })
@@ -51,7 +56,12 @@ impl AbortWatch {
         let mut phases = self.phases.iter();
         let is_measured = phases
             .any(|phase| phase.measured && phase.start_us <= begun_us && end_us <= phase.end_us);
-        let is_lowered = is_lowered_in(&self.adjustments, (begun_us, end_us));
+        let is_lowered = is_lowered_in(
+            &self.adjustments,
+            (begun_us, end_us),
+            |part| most_planned(&self.planned, part),
+            self.is_rate,
+        );
         let rows = &self.rows;
         let mut rules = self.rules.iter_mut();
         rules.find_map(|(rule, streak)| {
@@ -66,6 +76,19 @@ impl AbortWatch {
             streak.takes(state, rule.lasting_s).then_some(&*rule)
         })
     }
+}
+
+/// The highest level that is planned in a stretch of the load, in us from its start.
+fn most_planned(planned: &[Segment], (start_us, end_us): (u64, u64)) -> f64 {
+    let (start, end) = (start_us as f64 / 1e6, end_us as f64 / 1e6);
+    let within = planned
+        .iter()
+        .filter(|one| one.start < end && start < one.end());
+    let levels = within.flat_map(|one| {
+        let ends = [start.max(one.start), end.min(one.end())];
+        ends.map(|at| one.level_at(at))
+    });
+    levels.fold(0.0, f64::max)
 }
 
 /// What ended of the requests that a rule is about.
@@ -205,6 +228,26 @@ mod tests {
             commit
         });
         assert_eq!(fewer_users, None);
+    }
+
+    #[test]
+    fn a_level_that_is_held_is_no_reason_for_a_lack_of_throughput_unless_it_is_low() {
+        // 5 users are planned.
+        let held_at = |users: u32| {
+            aborted(rule(Metric::Throughput, 5.0, 3), move |number| {
+                let mut commit = second(0, (if number > 30 { 0 } else { 10 }, 1), 0);
+                if number == 20 {
+                    commit.adjustments.push(Adjustment {
+                        at_us: 19_500_000,
+                        held_users: Some(users),
+                        ..Adjustment::NONE
+                    });
+                }
+                commit
+            })
+        };
+        let expected = (Some(33), Some(33), None);
+        assert_eq!((held_at(50), held_at(5), held_at(4)), expected);
     }
 
     #[test]

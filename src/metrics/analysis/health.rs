@@ -88,10 +88,7 @@ impl RunResult {
 
     /// The seconds in which load was measured, in part at least.
     pub fn measured_health(&self) -> impl Iterator<Item = &HealthSample> {
-        let stopped_at_us = match &self.run.ending {
-            Some(ending) => ending.stopped_at_us,
-            None => u64::MAX,
-        };
+        let stopped_at_us = self.stopped_at_us();
         let measured = move |start_us: u64| {
             let phases = self.run.phases.iter().filter(|phase| phase.measured);
             phases.into_iter().any(|phase| {

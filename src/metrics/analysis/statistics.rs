@@ -348,12 +348,16 @@ impl RunResult {
     /// From when to when the load really was in a phase, from the start of the load.
     pub(super) fn phase_us(&self, phase: usize) -> Range<u64> {
         let planned = &self.run.phases[phase];
-        let stopped_at_us = match &self.run.ending {
-            Some(ending) => ending.stopped_at_us,
-            None => self.users.len() as u64 * 1_000_000,
-        };
-        let end_us = planned.end_us.min(stopped_at_us);
+        let end_us = planned.end_us.min(self.stopped_at_us());
         planned.start_us..end_us.max(planned.start_us)
+    }
+
+    /// When the load ended, from its start; us. While it goes on, as far as it is known.
+    pub(super) fn stopped_at_us(&self) -> u64 {
+        let ending = self.run.ending.as_ref();
+        let known = ending.map(|ending| ending.stopped_at_us);
+        let known = known.or(self.run.stopped_at_us);
+        known.unwrap_or(self.users.len() as u64 * 1_000_000)
     }
 
     /// Planned requests in all phases and endpoints with an outcome that `select` takes.

@@ -37,6 +37,9 @@ pub struct Commit {
     /// How the load was changed by hand since the second before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<Adjustment>,
+    /// When the load ended, if it had by then, from its start; us. What it still waited for comes later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at_us: Option<u64>,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

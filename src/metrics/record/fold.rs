@@ -184,6 +184,7 @@ impl Fold {
             failure_samples,
             traces,
             adjustments: Vec::new(),
+            stopped_at_us: ticks.iter().filter_map(|tick| tick.stopped_at_us).max(),
             health: None,
         };
         (commit, live)

@@ -39,6 +39,9 @@ pub struct Tick {
     pub out_of_data: bool,
     /// Whether a step of the scenario ended the load.
     pub stopped: bool,
+    /// When the worker stopped starting requests, if it has, from the start of the load; us. Of all ticks of a second
+    /// together: when all workers had, once they have.
+    pub stopped_at_us: Option<u64>,
     /// How the `on_start` of users ended since the last tick, by the positions of their classes.
     pub starts: BTreeMap<usize, Starts>,
     /// The message of the first panic of a virtual user since the last tick.

@@ -82,10 +82,9 @@ impl Adjustment {
         self.held_users.map_or(shifted, f64::from)
     }
 
-    /// Whether there may be less load than planned, or none.
-    fn is_below_plan(&self) -> bool {
-        let is_held = self.held_users.is_some() || self.held_rate_per_s.is_some();
-        self.is_paused || is_held || self.users < 0 || self.rate_percent < 100
+    /// Whether there is less load than planned, or none, where this much is.
+    fn is_below(&self, planned: f64, is_rate: bool) -> bool {
+        self.is_paused || self.level(planned, is_rate) < planned
     }
 
     /// What changed with it, if `before` was in force until then.
@@ -186,12 +185,21 @@ fn at(us: u64) -> String {
     format_duration(Duration::from_micros(us / unit_us * unit_us))
 }
 
-/// Whether a stretch of the load, in us from its start, had a pause in it, or less load than planned.
-pub(crate) fn is_lowered_in(adjustments: &[Adjustment], (start_us, end_us): (u64, u64)) -> bool {
+/// Whether a stretch of the load, in us from its start, had a pause in it, or less load than planned. `most` is the
+/// highest level that is planned in a part of it: users, or arrivals per second where it `is_rate`.
+pub(crate) fn is_lowered_in(
+    adjustments: &[Adjustment],
+    (start_us, end_us): (u64, u64),
+    most: impl Fn((u64, u64)) -> f64,
+    is_rate: bool,
+) -> bool {
     let ends = adjustments.iter().skip(1).map(|next| next.at_us);
     let ends = ends.chain([u64::MAX]);
     let mut stretches = adjustments.iter().zip(ends);
-    stretches.any(|(one, end)| one.is_below_plan() && one.at_us < end_us && start_us < end)
+    stretches.any(|(one, end)| {
+        let part = (one.at_us.max(start_us), end.min(end_us));
+        part.0 < part.1 && one.is_below(most(part), is_rate)
+    })
 }
 
 #[cfg(test)]
@@ -266,15 +274,37 @@ mod tests {
             },
             users(20, 0),
         ];
-        let paused = |from: u64, to: u64| is_lowered_in(&all, (from * 1_000_000, to * 1_000_000));
-        assert!(!paused(9, 10) && paused(10, 11) && paused(19, 20) && !paused(20, 21));
-        assert!(is_lowered_in(&all[..1], (30_000_000, 31_000_000)));
-        assert!(!is_lowered_in(&[], (0, 1)));
-        let held = Adjustment {
-            held_users: Some(1_000),
-            ..users(10, 0)
+        let lowered = |all: &[Adjustment], from: u64, to: u64| {
+            is_lowered_in(all, (from * 1_000_000, to * 1_000_000), |_| 5.0, false)
         };
-        assert!(is_lowered_in(&[held], (30_000_000, 31_000_000)), "maybe");
+        let paused = |from, to| lowered(&all, from, to);
+        assert!(!paused(9, 10) && paused(10, 11) && paused(19, 20) && !paused(20, 21));
+        assert!(lowered(&all[..1], 30, 31));
+        assert!(!lowered(&[], 0, 1));
+    }
+
+    #[test]
+    fn a_level_that_is_held_lowers_the_load_where_more_is_planned() {
+        let held = |at_s, held_users| Adjustment {
+            held_users: Some(held_users),
+            ..users(at_s, 0)
+        };
+        // 5 users are planned, and 9 from 30 s on.
+        let most = |(_, end_us)| if end_us > 30_000_000 { 9.0 } else { 5.0 };
+        let lowered = |all: &[Adjustment], from: u64, to: u64| {
+            is_lowered_in(all, (from * 1_000_000, to * 1_000_000), most, false)
+        };
+        assert!(!lowered(&[held(10, 5)], 20, 21) && lowered(&[held(10, 5)], 29, 31));
+        assert!(lowered(&[held(10, 4)], 20, 21) && !lowered(&[held(10, 4)], 9, 10));
+        assert!(!lowered(&[held(10, 4), held(20, 40)], 20, 31));
+        assert!(lowered(&[held(10, 4), held(20, 40)], 19, 31));
+        let rate = |held_rate_per_s| Adjustment {
+            held_rate_per_s,
+            ..Adjustment::NONE
+        };
+        let second = (20_000_000, 21_000_000);
+        assert!(!is_lowered_in(&[rate(Some(5.0))], second, most, true));
+        assert!(is_lowered_in(&[rate(Some(4.9))], second, most, true));
     }
 
     #[test]

@@ -72,32 +72,55 @@ impl Assembly {
         }
     }
 
-    /// Adds the line of this number, of which the first one is the header.
+    /// Checks whether the line of this number, of which the first one is the header, can be [taken](Self::take).
     ///
     /// # Errors
     /// Why the line cannot be there.
-    pub(super) fn take(
-        assembly: &mut Option<Self>,
-        line: Line,
-        number: usize,
-    ) -> Result<(), String> {
-        let Some(known) = assembly else {
-            let Line::Header { version, run } = line else {
-                return Err(format!("line {number} is out of place"));
-            };
-            check_version(version, RunResult::VERSION)?;
-            *assembly = Some(Self::new(*run));
-            return Ok(());
-        };
-        match line {
-            Line::Header { .. } => return Err(format!("line {number} is out of place")),
-            Line::Commit(commit) => known
-                .add(commit.into_owned())
-                .map_err(|why| format!("line {number}: {why}"))?,
-            Line::Observation(one) => known.result.observations.push(one),
-            Line::End(ending) => known.result.run.ending = Some(ending),
+    pub(super) fn check(assembly: Option<&Self>, line: &Line, number: usize) -> Result<(), String> {
+        match (assembly, line) {
+            (None, Line::Header { version, .. }) => check_version(*version, RunResult::VERSION),
+            (None, _) | (Some(_), Line::Header { .. }) => {
+                Err(format!("line {number} is out of place"))
+            }
+            (Some(known), Line::Commit(commit)) if !known.knows_all_of(commit) => Err(format!(
+                "line {number}: it refers to an endpoint or phase that the run does not have"
+            )),
+            (Some(_), _) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Whether all cells are of rows and phases that there are.
+    fn knows_all_of(&self, commit: &Commit) -> bool {
+        let rows = self.result.endpoints.len() + commit.rows.len();
+        let phases = self.result.run.phases.len();
+        let mut cells = commit.cells.iter();
+        cells.all(|entry| entry.endpoint < rows && entry.phase < phases)
+    }
+
+    /// Adds a line that was [checked](Self::check).
+    pub(super) fn take(assembly: &mut Option<Self>, line: Line) {
+        match (assembly, line) {
+            (assembly, Line::Header { run, .. }) => *assembly = Some(Self::new(*run)),
+            (Some(known), Line::Commit(commit)) => known.add(commit.into_owned()),
+            (Some(known), Line::Observation(one)) => known.result.observations.push(one),
+            (Some(known), Line::End(ending)) => known.end(ending),
+            (None, _) => {}
+        }
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if let Some(windows) = &mut self.windows {
+            windows.end(Some(ending.stopped_at_us));
+        }
+        self.result.run.stopped_at_us = None;
+        self.result.run.ending = Some(ending);
+    }
+
+    /// No line follows.
+    pub(super) fn cut_off(&mut self) {
+        if let Some(windows) = &mut self.windows {
+            windows.end(None);
+        }
     }
 
     /// From the header on without the seconds.
@@ -116,7 +139,7 @@ impl Assembly {
         &self.result
     }
 
-    fn add(&mut self, commit: Commit) -> Result<(), String> {
+    fn add(&mut self, commit: Commit) {
         if let Some(windows) = &mut self.windows {
             windows.second(&commit);
         }
@@ -124,6 +147,7 @@ impl Assembly {
         result.users.push(commit.users);
         result.health.extend(commit.health);
         result.run.adjustments.extend(commit.adjustments);
+        result.run.stopped_at_us = commit.stopped_at_us;
         result.failure_samples.append(commit.failure_samples);
         if !commit.traces.is_empty() {
             result.traces.merge(commit.traces);
@@ -134,12 +158,7 @@ impl Assembly {
             result.endpoints.push(EndpointResult { endpoint, phases });
         }
         for entry in commit.cells {
-            let total = result
-                .endpoints
-                .get_mut(entry.endpoint)
-                .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
-                .ok_or("it refers to an endpoint or phase that the run does not have")?;
-            total.merge(&entry.cell);
+            result.endpoints[entry.endpoint].phases[entry.phase].merge(&entry.cell);
             if self.windows.is_some() {
                 continue;
             }
@@ -150,7 +169,6 @@ impl Assembly {
                 .or_default()
                 .merge(&self.windowed.kept(entry.cell));
         }
-        Ok(())
     }
 
     /// The result of all lines.

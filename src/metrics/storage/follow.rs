@@ -20,6 +20,8 @@ struct Growth {
     /// How far it has been read, in whole lines; bytes.
     read_bytes: u64,
     lines: usize,
+    /// Why the line after them cannot be used, if it cannot: then it is not looked at again.
+    damage: Option<String>,
 }
 
 impl Growth {
@@ -29,10 +31,11 @@ impl Growth {
             path,
             read_bytes: 0,
             lines: 0,
+            damage: None,
         }
     }
 
-    /// Hands over each new line with its number, from 1. There are none in a file that does not exist yet.
+    /// Hands over each new line with its number, from 1, up to one that is damaged. There are none in a file that does not exist yet.
     fn read<L: DeserializeOwned>(
         &mut self,
         mut take: impl FnMut(L, usize) -> Result<(), String>,
@@ -41,6 +44,14 @@ impl Growth {
             path: self.path.clone(),
             source,
         };
+        let damaged = |why: &String| Error::Unusable {
+            path: self.path.clone(),
+            kind: "journal",
+            why: why.clone(),
+        };
+        if let Some(why) = &self.damage {
+            return Err(damaged(why));
+        }
         let mut file = match File::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             file => file.map_err(read_error)?,
@@ -61,11 +72,9 @@ impl Growth {
             let taken = line
                 .map_err(|error| format!("line {number}: {error}"))
                 .and_then(|line| take(line, number));
-            taken.map_err(|why| Error::Unusable {
-                path: self.path.clone(),
-                kind: "journal",
-                why,
-            })?;
+            if let Err(why) = taken {
+                return Err(damaged(self.damage.insert(why)));
+            }
             self.read_bytes += length as u64;
             self.lines = number;
         }
@@ -136,10 +145,10 @@ impl SecondsFollower {
     /// The seconds that have been added.
     ///
     /// # Errors
-    /// When the file cannot be read or is damaged.
+    /// When the file cannot be read or is damaged, and no second comes before that.
     pub fn advance(&mut self) -> Result<Vec<FollowedSecond>, Error> {
         let (mut seconds, next) = (Vec::new(), &mut self.next);
-        self.growth.read(|line, _| {
+        let read = self.growth.read(|line, _| {
             if let ShortLine::Commit(commit) = line {
                 seconds.push(FollowedSecond {
                     second: *next,
@@ -153,8 +162,12 @@ impl SecondsFollower {
                 *next += 1;
             }
             Ok(())
-        })?;
-        Ok(seconds)
+        });
+        match seconds.is_empty() {
+            true => read.map(|()| seconds),
+            // The next look says what is wrong.
+            false => Ok(seconds),
+        }
     }
 }
 
@@ -163,6 +176,7 @@ pub struct ResultFollower {
     growth: Growth,
     assembly: Option<Assembly>,
     recent: Recent,
+    is_cut_off: bool,
 }
 
 impl ResultFollower {
@@ -172,6 +186,7 @@ impl ResultFollower {
             growth: Growth::new(path),
             assembly: None,
             recent: Recent::default(),
+            is_cut_off: false,
         }
     }
 
@@ -183,16 +198,34 @@ impl ResultFollower {
         let before = self.growth.lines;
         let (assembly, recent) = (&mut self.assembly, &mut self.recent);
         self.growth.read(|line: Line, number| {
+            Assembly::check(assembly.as_ref(), &line, number)?;
             if let Line::Commit(commit) = &line {
                 recent.add(commit);
             }
-            Assembly::take(assembly, line, number)?;
+            Assembly::take(assembly, line);
             if let Some(assembly) = assembly.as_mut().filter(|_| number == 1) {
                 assembly.forget_timeline();
             }
             Ok(())
         })?;
         Ok(self.growth.lines > before)
+    }
+
+    /// Reads what has been added to the journal of a run that does not go on, although no last line may say so. Returns
+    /// whether that changed anything.
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn finish(&mut self) -> Result<bool, Error> {
+        if self.is_cut_off {
+            return Ok(false);
+        }
+        self.advance()?;
+        if let Some(assembly) = &mut self.assembly {
+            assembly.cut_off();
+        }
+        self.is_cut_off = true;
+        Ok(true)
     }
 
     /// The result so far, and the worst windows, which cannot be told from it; `None` before the load has started.
@@ -211,7 +244,8 @@ impl ResultFollower {
 mod tests {
     use super::*;
     use crate::metrics::{
-        Commit, Fold, JournalWriter, Outcome, RunInfo, Tick, Window, fixture, recover,
+        Cell, Commit, CommitCell, Fold, JournalWriter, Outcome, RunInfo, Tick, Window, fixture,
+        recover,
     };
     use crate::plan::{Metric, Phase};
 
@@ -276,6 +310,92 @@ mod tests {
         let slo = &whole.run.slos[0];
         let worst = whole.worst_window(&slo.metric, &slo.scope, 2);
         assert!(worst.is_some());
+        assert_eq!(windows.worst(0), worst);
+    }
+
+    #[test]
+    fn a_damaged_line_counts_for_nothing_however_often_it_is_looked_at() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let run = RunInfo {
+            ending: None,
+            ..fixture::run(&[("a", &[])]).run
+        };
+        let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let of_endpoint = |endpoint| {
+            let mut cell = Cell::default();
+            cell.outcomes.insert(Outcome::Ok, 3);
+            CommitCell {
+                phase: 1,
+                second: 0,
+                endpoint,
+                cell,
+            }
+        };
+        writer.commit(&Commit {
+            users: 1,
+            cells: vec![of_endpoint(0)],
+            ..Commit::default()
+        });
+        writer.commit(&Commit {
+            users: 2,
+            cells: vec![of_endpoint(0), of_endpoint(1)],
+            ..Commit::default()
+        });
+        let mut follower = ResultFollower::new(path.clone());
+        let whys = [0, 1, 2].map(|_| follower.advance().unwrap_err().to_string());
+        assert!(
+            whys[0].contains("line 3: it refers to an endpoint"),
+            "{whys:?}"
+        );
+        assert!(whys.iter().all(|why| *why == whys[0]), "{whys:?}");
+        let (result, _) = follower.result().unwrap();
+        assert_eq!(result.users, [1]);
+        assert_eq!(result.count(|_| true), 3);
+        // The seconds before it are told first.
+        let mut text = std::fs::read(&path).unwrap();
+        text.extend(b"{\"commit\":7}\n");
+        std::fs::write(&path, text).unwrap();
+        let mut seconds = SecondsFollower::new(path);
+        assert_eq!(seconds.advance().unwrap().len(), 2);
+        assert!(seconds.advance().is_err() && seconds.advance().is_err());
+    }
+
+    #[test]
+    fn a_load_that_has_ended_is_not_measured_on_although_its_run_was_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let mut slo = fixture::slo("throughput", Metric::Throughput, 1.0);
+        slo.window_s = Some(2);
+        let run = RunInfo {
+            ending: None,
+            slos: vec![slo.clone()],
+            ..fixture::run(&[("a", &[])]).run
+        };
+        let start_us = run.phases[1].start_us;
+        let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let mut fold = Fold::new(run.phases.clone(), vec![Vec::new()]);
+        let stopped_at_us = start_us + 4_500_000;
+        for second in 0..start_us / 1_000_000 + 9 {
+            let due_us = second * 1_000_000;
+            let is_loaded = due_us < stopped_at_us;
+            let sample = fixture::sample(0, Outcome::Ok, due_us, 100);
+            let tick = Tick {
+                samples: Vec::from_iter(is_loaded.then_some(sample)),
+                stopped_at_us: (stopped_at_us < due_us + 1_000_000).then_some(stopped_at_us),
+                ..Tick::default()
+            };
+            writer.commit(&fold.fold(&mut [tick]).0);
+        }
+        let mut follower = ResultFollower::new(path.clone());
+        assert!(follower.finish().unwrap() && !follower.finish().unwrap());
+        let (followed, windows) = follower.result().unwrap();
+        let whole = recover(&path).unwrap();
+        for result in [followed, &whole] {
+            assert_eq!(result.window_s(Window::Measured), 4.5);
+        }
+        let worst = whole.worst_window(&slo.metric, &slo.scope, 2);
+        assert_eq!(worst.map(|worst| worst.value), Some(1.0));
         assert_eq!(windows.worst(0), worst);
     }
 

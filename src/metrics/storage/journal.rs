@@ -155,7 +155,10 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
         }
         let whole = text.ends_with(b"\n");
         match serde_json::from_slice(&text) {
-            Ok(line) => Assembly::take(&mut assembly, line, number).map_err(unusable)?,
+            Ok(line) => {
+                Assembly::check(assembly.as_ref(), &line, number).map_err(unusable)?;
+                Assembly::take(&mut assembly, line);
+            }
             Err(_) if assembly.is_some() && !whole => break,
             Err(error) => {
                 if assembly.is_none() {

@@ -93,6 +93,10 @@ pub struct RunInfo {
     /// How the load was changed by hand while it went on, in order of time; empty for a run as planned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<Adjustment>,
+    /// When the load ended, from its start, of a run that has not ended itself; us. `None` while the load goes on, and
+    /// where `ending` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at_us: Option<u64>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -299,6 +303,7 @@ impl RunInfo {
             observed: ObservedInfo::all(plan.observe.as_deref()),
             trace: TraceInfo::of(plan),
             adjustments: Vec::new(),
+            stopped_at_us: None,
             ending: None,
         }
     }

@@ -47,6 +47,8 @@ pub(super) struct Board {
     measured: Cell,
     /// How many seconds of the load are over.
     elapsed_s: u64,
+    /// When the load ended, once it has; us.
+    stopped_at_us: Option<u64>,
 }
 
 /// What is kept of a row of the statistics.
@@ -176,6 +178,7 @@ impl Board {
             failure_counts: FailureCounts::default(),
             measured: Cell::default(),
             elapsed_s: 0,
+            stopped_at_us: None,
         };
         rows.iter().for_each(|row| board.add_row(row));
         board.work_out();
@@ -198,6 +201,7 @@ impl Board {
     /// Takes in what ended in the next second.
     pub(super) fn second(&mut self, commit: &Commit) {
         self.elapsed_s += 1;
+        self.stopped_at_us = commit.stopped_at_us;
         self.windows.second(commit);
         commit.rows.iter().for_each(|row| self.add_row(row));
         for row in &mut self.rows {
@@ -311,7 +315,7 @@ impl Board {
 
     /// How long the load has been measured; s.
     fn measured_s(&self) -> f64 {
-        let now_us = self.elapsed_s * 1_000_000;
+        let now_us = self.stopped_at_us.unwrap_or(self.elapsed_s * 1_000_000);
         let measured = self.phases.iter().filter(|phase| phase.measured);
         let us = measured.map(|phase| phase.end_us.min(now_us).saturating_sub(phase.start_us));
         us.sum::<u64>() as f64 / 1e6

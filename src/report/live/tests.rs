@@ -333,4 +333,15 @@ fn slos_stand_as_the_measured_seconds_say() {
     assert_eq!(state, SloState::Met);
     assert!(value.ends_with("ms"), "{value}");
     of(&board, "list invoices: p99");
+    // What is waited for after the load has ended is no measured time.
+    for _ in 0..10 {
+        board.second(&Commit {
+            stopped_at_us: Some(71_000_000),
+            ..Commit::default()
+        });
+    }
+    assert_eq!(
+        of(&board, "throughput_rps"),
+        ("120/s".to_owned(), SloState::Met)
+    );
 }

@@ -124,12 +124,20 @@ impl Live {
         Ok(rest.iter().take(most).cloned().collect())
     }
 
-    /// The numbers so far; `None` before the load has started.
-    pub fn numbers(&self, directory: &RunDir) -> Result<Option<Arc<LiveNumbers>>, Error> {
+    /// The numbers so far, or all that there will be of a run that `is_over`; `None` before the load has started.
+    pub fn numbers(
+        &self,
+        directory: &RunDir,
+        is_over: bool,
+    ) -> Result<Option<Arc<LiveNumbers>>, Error> {
         let followed = self.of(directory);
         let numbers = followed.numbers.lock();
         let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
-        numbers.look()?;
+        match is_over {
+            true if numbers.follower.finish()? => numbers.known = None,
+            true => {}
+            false => numbers.look()?,
+        }
         if numbers.known.is_none() {
             let so_far = numbers.follower.result();
             numbers.known =

@@ -229,6 +229,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             observed: Vec::new(),
             trace: None,
             adjustments: Vec::new(),
+            stopped_at_us: None,
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,

@@ -46,9 +46,8 @@ impl Control<'_> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
-        let adjustments = self.load_control.adjustments();
-        commit.adjustments = adjustments[self.adjusted..].to_vec();
-        self.adjusted = adjustments.len();
+        commit.adjustments = self.load_control.adjustments_from(self.adjusted);
+        self.adjusted += commit.adjustments.len();
         let watch = self.storage.watch.as_mut();
         let has_said_enough = watch.is_some_and(|watch| watch(&commit));
         self.decided |= goes_on && has_said_enough;

@@ -31,6 +31,8 @@ pub struct LiveWindows {
     rows: Vec<Vec<usize>>,
     /// How many seconds of the load are over.
     seconds: u64,
+    /// When the load ended, once that is known; us.
+    stopped_at_us: Option<u64>,
 }
 
 /// A phase that is measured.
@@ -39,6 +41,8 @@ struct MeasuredPhase {
     /// Its position among all phases.
     position: usize,
     start_us: u64,
+    planned_end_us: u64,
+    /// How long the load was in it, or will be.
     length_us: u64,
     /// How many measured seconds there are before it.
     before: u64,
@@ -60,6 +64,7 @@ impl LiveWindows {
             let phase = MeasuredPhase {
                 position,
                 start_us: phase.start_us,
+                planned_end_us: phase.end_us,
                 length_us: phase.end_us.saturating_sub(phase.start_us),
                 before,
             };
@@ -74,6 +79,7 @@ impl LiveWindows {
             tracks: tracks.collect(),
             rows: Vec::new(),
             seconds: 0,
+            stopped_at_us: None,
         };
         rows.iter().for_each(|row| windows.add_row(row));
         windows
@@ -92,6 +98,9 @@ impl LiveWindows {
         }
         self.seconds += 1;
         let now_us = self.seconds * SECOND_US;
+        if let Some(stopped_at_us) = commit.stopped_at_us {
+            self.stop(stopped_at_us);
+        }
         commit.rows.iter().for_each(|row| self.add_row(row));
         for track in &mut self.tracks {
             track.recent_us.push_back(0);
@@ -108,7 +117,11 @@ impl LiveWindows {
             let Some(phase) = phases.find(|phase| phase.position == entry.phase) else {
                 continue;
             };
-            let second = entry.second.min(phase.seconds().saturating_sub(1));
+            // It was to begin when the load had ended already.
+            let Some(last) = phase.seconds().checked_sub(1) else {
+                continue;
+            };
+            let second = entry.second.min(last);
             let start_us = (second.saturating_mul(SECOND_US)).saturating_add(phase.start_us);
             if start_us > now_us.saturating_add(AHEAD_US) {
                 continue;
@@ -122,6 +135,36 @@ impl LiveWindows {
         }
         for track in &mut self.tracks {
             track.judge(&self.phases, now_us);
+        }
+    }
+
+    /// The run does not go on: nothing is waited for any more. Its load ended at this time; without one, when a second
+    /// said so, or else with the last second.
+    pub fn end(&mut self, stopped_at_us: Option<u64>) {
+        let now_us = self.seconds * SECOND_US;
+        let stopped_at_us = stopped_at_us.or(self.stopped_at_us).unwrap_or(now_us);
+        self.stop(stopped_at_us);
+        for track in &mut self.tracks {
+            track.judge(&self.phases, u64::MAX);
+        }
+    }
+
+    /// No load was made from this time on, whatever was planned.
+    fn stop(&mut self, at_us: u64) {
+        // A damaged file may name any time.
+        let at_us = at_us.min(self.seconds * SECOND_US + AHEAD_US);
+        if self.stopped_at_us.replace(at_us) == Some(at_us) {
+            return;
+        }
+        let mut before = 0;
+        for phase in &mut self.phases {
+            let end_us = phase.planned_end_us.min(at_us);
+            phase.length_us = end_us.saturating_sub(phase.start_us);
+            phase.before = before;
+            before += phase.seconds();
+        }
+        for track in &mut self.tracks {
+            track.cut(&self.phases, before as usize);
         }
     }
 
@@ -253,10 +296,32 @@ impl Track {
         }
     }
 
+    /// No more than so many seconds of the run are measured after all. What counts in later ones of the last phase
+    /// counts in the last second.
+    fn cut(&mut self, phases: &[MeasuredPhase], count: usize) {
+        let last_phase = phases.iter().rfind(|phase| phase.length_us > 0);
+        let planned_end_us = last_phase.map_or(0, |phase| phase.planned_end_us);
+        while self.first + self.seconds.len() > count
+            && let Some(gone) = self.seconds.pop_back()
+        {
+            let is_of_last_phase = gone.start_us < planned_end_us;
+            if let Some(last) = self.seconds.back_mut().filter(|_| is_of_last_phase) {
+                last.is_empty &= gone.is_empty;
+                last.counted += gone.counted;
+                last.of_them += gone.of_them;
+                last.values.merge(&gone.values);
+            }
+        }
+        for (second, position) in self.seconds.iter_mut().zip(self.first as u64..) {
+            second.length_us = kept_second(phases, position).map_or(0, |one| one.length_us);
+        }
+        self.judge_anew(self.reach.window.end.min(count));
+    }
+
     /// Judges all windows that are due, and those that have changed.
     fn judge(&mut self, phases: &[MeasuredPhase], now_us: u64) {
         if self.has_changed {
-            self.judge_anew();
+            self.judge_anew(self.reach.window.end);
         }
         let late_us = self.recent_us.iter().copied().max().unwrap_or_default();
         let wait_us = late_us.max(LEAST_WAIT_US);
@@ -290,9 +355,8 @@ impl Track {
         }
     }
 
-    /// All windows that may change.
-    fn judge_anew(&mut self) {
-        let end = self.reach.window.end;
+    /// All windows that may change, up to this second.
+    fn judge_anew(&mut self, end: usize) {
         self.open.clear();
         self.reach = Reach::from(self.first, self.wanted_us);
         self.tally = Tally::from(self.first);

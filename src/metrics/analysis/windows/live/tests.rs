@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::metrics::{CommitCell, Interval, Outcome, RunResult, fixture};
-use crate::plan::Percentile;
+use crate::metrics::{
+    CommitCell, ComponentCounts, Interval, MeasureCounts, Outcome, RunResult, fixture,
+};
+use crate::plan::{MeasureUnit, Percentile};
 use proptest::prelude::*;
 
 /// Phases of these lengths in tenths of a second, every second one of them measured.
@@ -36,11 +38,15 @@ fn rows() -> Vec<EndpointInfo> {
 /// Of the requests of all endpoints, and of those of `b`.
 fn slos(window_s: u64, percent: f64) -> Vec<Slo> {
     let of_b = || SloScope::Endpoint("b".to_owned());
+    let wanted = Percentile::new(percent).unwrap();
+    let component = || "db".to_owned();
+    let measure = |percentile| Metric::Measure {
+        measure: "size".to_owned(),
+        unit: MeasureUnit::Bytes,
+        percentile,
+    };
     let metrics = [
-        (
-            Metric::ResponseTime(Percentile::new(percent).unwrap()),
-            SloScope::Total,
-        ),
+        (Metric::ResponseTime(wanted), SloScope::Total),
         (Metric::MaxResponseTime, of_b()),
         (Metric::MeanResponseTime, SloScope::Total),
         (Metric::ErrorRate, of_b()),
@@ -49,6 +55,21 @@ fn slos(window_s: u64, percent: f64) -> Vec<Slo> {
         (Metric::Throughput, of_b()),
         (Metric::MeanResponseTime, SloScope::Endpoint("flow".into())),
         (Metric::MeanResponseTime, SloScope::Endpoint("new".into())),
+        (
+            Metric::HitRatio {
+                component: component(),
+            },
+            SloScope::Total,
+        ),
+        (
+            Metric::ComponentTime {
+                component: component(),
+                percentile: wanted,
+            },
+            of_b(),
+        ),
+        (measure(Some(wanted)), SloScope::Total),
+        (measure(None), of_b()),
     ];
     let slos = metrics.into_iter().map(|(metric, scope)| {
         let mut slo = fixture::slo("slo", metric, 1.0);
@@ -79,6 +100,24 @@ fn cell_of(phases: &[Phase], request: Request) -> CommitCell {
     cell.outcomes.insert(outcome, 1);
     if !request.is_failed {
         cell.response = SparseHistogram::of(&mut [request.response_us]);
+    }
+    // Not all responses say so much.
+    if !request.response_us.is_multiple_of(3) {
+        let is_hit = request.response_us.is_multiple_of(2);
+        let counts = ComponentCounts {
+            time: SparseHistogram::of(&mut [request.response_us / 2]),
+            hits: is_hit.into(),
+            misses: (!is_hit).into(),
+            ..ComponentCounts::default()
+        };
+        cell.components.insert("db".to_owned(), counts);
+    }
+    if !request.response_us.is_multiple_of(5) {
+        let counts = MeasureCounts {
+            unit: MeasureUnit::Bytes,
+            values: SparseHistogram::of(&mut [request.response_us % 10_000]),
+        };
+        cell.measures.insert("size".to_owned(), counts);
     }
     CommitCell {
         phase,
@@ -169,6 +208,44 @@ fn check(
     Ok(())
 }
 
+/// Compares what is said at last of a run that ended early with the report. It ended by itself, or it was killed at a
+/// second, before or after its load had ended.
+fn check_stopped(
+    tenths: &[u64],
+    requests: &[Request],
+    (window_s, percent): (u64, f64),
+    stopped_at_us: u64,
+    killed_s: Option<usize>,
+) -> Result<(), TestCaseError> {
+    let phases = phases(tenths);
+    let slos = slos(window_s, percent);
+    // A user may finish its flow.
+    let is_sent = |one: &&Request| one.due_us < stopped_at_us + 2 * SECOND_US;
+    let requests: Vec<Request> = requests.iter().filter(is_sent).copied().collect();
+    let seconds = (stopped_at_us + LATEST_US) / SECOND_US + 3;
+    let mut commits = commits(&phases, &requests, seconds);
+    for (commit, end_us) in commits.iter_mut().zip((SECOND_US..).step_by(1_000_000)) {
+        commit.stopped_at_us = (stopped_at_us <= end_us).then_some(stopped_at_us);
+    }
+    commits.truncate(killed_s.unwrap_or(usize::MAX));
+    let mut live = LiveWindows::new(&phases, &slos, &rows());
+    commits.iter().for_each(|commit| live.second(commit));
+    live.end(killed_s.is_none().then_some(stopped_at_us));
+    let mut result = result(&phases, &commits, u64::MAX);
+    result.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
+    if killed_s.is_some() {
+        result.run.ending = None;
+        result.run.stopped_at_us = commits.last().and_then(|last| last.stopped_at_us);
+        result.users = vec![1; commits.len()];
+    }
+    for (position, slo) in slos.iter().enumerate() {
+        let report = result.worst_window(&slo.metric, &slo.scope, window_s);
+        let what = format!("{} of {:?}", slo.metric, slo.scope);
+        prop_assert_eq!(live.worst(position), report, "{}", what);
+    }
+    Ok(())
+}
+
 /// How long the slowest response takes; us.
 const LATEST_US: u64 = 9_000_000;
 
@@ -203,6 +280,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
+    fn the_worst_windows_of_a_run_that_ended_early_are_those_of_the_report(
+        tenths in prop::collection::vec(1u64..150, 2..6),
+        requests in requests(),
+        window_s in 1u64..30,
+        percent in 1.0f64..100.0,
+        (stopped, killed) in (0.0f64..1.0, prop::option::of(0.0f64..1.2)),
+    ) {
+        let end_us = tenths.iter().sum::<u64>() as f64 * 1e5;
+        let stopped_at_us = (stopped * end_us) as u64;
+        let killed_s = killed.map(|share| (share * stopped_at_us as f64 / 1e6) as usize + 1);
+        let requests = due(&tenths, requests);
+        check_stopped(&tenths, &requests, (window_s, percent), stopped_at_us, killed_s)?;
+    }
+
+    #[test]
     fn the_worst_windows_so_far_are_those_of_the_report(
         tenths in prop::collection::vec(1u64..150, 2..6),
         requests in requests(),
@@ -225,6 +317,35 @@ proptest! {
     ) {
         check(&tenths, &due(&tenths, requests), (window_s, percent), 50)?;
     }
+}
+
+#[test]
+fn nothing_is_missing_after_the_load_has_ended_while_responses_are_waited_for() {
+    let phases = phases(&[10, 600]);
+    let slos = slos(2, 50.0);
+    // Four requests a second, until the load is ended at 12.3 s.
+    let requests = (0..45).map(|n| Request {
+        row: 1,
+        due_us: 1_000_000 + n * 250_000,
+        response_us: 100_000,
+        is_failed: false,
+    });
+    let mut commits = commits(&phases, &requests.collect::<Vec<_>>(), 30);
+    for commit in &mut commits[12..] {
+        commit.stopped_at_us = Some(12_300_000);
+    }
+    let mut live = LiveWindows::new(&phases, &slos, &rows());
+    for (commit, second) in commits.iter().zip(1..) {
+        live.second(commit);
+        if second >= 5 {
+            let throughput = live.worst(6).map(|worst| worst.value);
+            assert!(
+                throughput.is_some_and(|rate| rate >= 3.9),
+                "{throughput:?} after {second} s"
+            );
+        }
+    }
+    assert_eq!(live.tracks[6].reach.window.end, 12, "11.3 s were measured");
 }
 
 #[test]
