@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::exporters::counts::Counts;
-use crate::exporters::family::{Family, Kind, Series, Value};
+use crate::exporters::family::{Family, FamilyKind, Series, Value};
 use crate::exporters::quantiles::quantiles;
 use crate::metrics::exported;
 
@@ -17,7 +17,7 @@ pub(super) fn packets(counts: &Counts, is_tagged: bool) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut packet = String::new();
     for family in Family::all(counts) {
-        if family.kind == Kind::Info {
+        if family.kind == FamilyKind::Info {
             continue;
         }
         for series in &family.series {
@@ -56,7 +56,7 @@ fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<Strin
         };
         let is_of_name = match *key {
             exported::MEASURED => false,
-            exported::CLASS => family.kind == Kind::Histogram,
+            exported::CLASS => family.kind == FamilyKind::Histogram,
             _ => true,
         };
         if is_tagged {

@@ -17,7 +17,7 @@ mod tests;
 mod traced;
 mod transport;
 
-pub(crate) use self::auth::credentials::basic;
+pub(crate) use self::auth::basic::basic;
 pub use self::connect::{ConnectOptions, TlsConfig};
 pub use self::direct::DirectClient;
 pub use self::reqwest::{PageReader, ReqwestClient};

@@ -89,18 +89,18 @@ impl Adjustment {
     }
 
     /// How the level changed with it, if `before` was in force until then; `None` where it did not.
-    fn kind(&self, before: &Self) -> Option<Kind> {
+    fn kind(&self, before: &Self) -> Option<ChangeKind> {
         let steps = |one: &Self| (one.users, one.rate_percent);
         match () {
             () if self.held_users != before.held_users
                 || self.held_rate_per_s != before.held_rate_per_s =>
             {
-                Some(Kind::Held)
+                Some(ChangeKind::Held)
             }
             () if self.users > before.users || self.rate_percent > before.rate_percent => {
-                Some(Kind::More)
+                Some(ChangeKind::More)
             }
-            () => (steps(self) != steps(before)).then_some(Kind::Less),
+            () => (steps(self) != steps(before)).then_some(ChangeKind::Less),
         }
     }
 
@@ -125,7 +125,7 @@ impl Adjustment {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ChangeKind {
     More,
     Less,
     Held,
@@ -134,7 +134,7 @@ enum Kind {
 /// Adjustments in words, in their order.
 pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
     // Pauses have no kind.
-    let mut listed: Vec<(u64, Option<Kind>, String)> = Vec::new();
+    let mut listed: Vec<(u64, Option<ChangeKind>, String)> = Vec::new();
     let mut before = Adjustment::NONE;
     for (position, now) in adjustments.iter().enumerate() {
         let kind = now.kind(&before);

@@ -122,11 +122,10 @@ impl Endpoint {
             || self.scripted
     }
 
-    /// Whether a check or an extraction needs the headers of the response, besides those that perfctl
-    /// always reads. To decode the body, its headers are needed too.
-    pub fn keeps_headers(&self) -> bool {
-        self.keeps_body()
-            || self.checks.iter().any(Check::needs_headers)
+    /// Whether a check or an extraction is about headers of the response, besides those that perfctl
+    /// always reads.
+    pub fn reads_headers(&self) -> bool {
+        self.checks.iter().any(Check::needs_headers)
             || self.extract.iter().any(Extraction::needs_headers)
     }
 

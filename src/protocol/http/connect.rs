@@ -3,7 +3,7 @@
 pub(super) mod dns;
 mod local;
 pub(super) mod timing;
-mod tls;
+pub(super) mod tls;
 
 use std::net::IpAddr;
 

@@ -248,7 +248,7 @@ async fn read(
         return Err(failures::conflicting_lengths());
     }
     let limit = limits.body_limit();
-    let most_kept = limits.kept(incoming.status().as_u16());
+    let most_kept = limits.kept(limits.is_unexpected(incoming.status().as_u16()));
     let mut body = BytesMut::new();
     let mut length = 0;
     let mut has_waited = false;

@@ -97,6 +97,7 @@ impl<'a> RequestLimits<'a> {
     /// For an endpoint's request that begins now.
     pub(super) fn of(endpoint: &'a Endpoint) -> Self {
         let started = Instant::now();
+        let keep_body = endpoint.keeps_body();
         Self {
             endpoint: Some(endpoint),
             wire: endpoint.wire,
@@ -105,9 +106,10 @@ impl<'a> RequestLimits<'a> {
             timeout: endpoint.timeout,
             connect_timeout: endpoint.connect_timeout,
             max_body: endpoint.max_body,
-            keep_body: endpoint.keeps_body(),
+            keep_body,
             excerpt: 0,
-            keep_headers: endpoint.keeps_headers(),
+            // To decode the body, its headers are needed too.
+            keep_headers: keep_body || endpoint.reads_headers(),
         }
     }
 
@@ -150,21 +152,19 @@ impl<'a> RequestLimits<'a> {
         self.keep_body || self.excerpt > 0
     }
 
-    /// How much is kept of the body of a response with this status; bytes. Of one that the endpoint
-    /// does not expect, the beginning is, since it may say what is wrong.
-    pub(super) fn kept(&self, status: u16) -> usize {
-        let is_unexpected = |endpoint: &Endpoint| !endpoint.expects_status(status);
-        match self.keep_body {
-            true => usize::MAX,
-            false if self.endpoint.is_some_and(is_unexpected) => self.excerpt.max(EXCERPT),
-            false => self.excerpt,
-        }
+    /// Whether a response with this status is one that the endpoint does not expect.
+    pub(super) fn is_unexpected(&self, status: u16) -> bool {
+        (self.endpoint).is_some_and(|endpoint| !endpoint.expects_status(status))
     }
 
-    /// Whether not all header fields of a response with this status are kept, although it is one that
-    /// the endpoint does not expect.
-    pub(super) fn lacks_fields(&self, status: u16) -> bool {
-        !self.keep_headers && self.endpoint.is_some_and(|one| !one.expects_status(status))
+    /// How much is kept of the body of a response; bytes. Of one that is unexpected, the beginning is, since it may say
+    /// what is wrong.
+    pub(super) fn kept(&self, is_unexpected: bool) -> usize {
+        match self.keep_body {
+            true => usize::MAX,
+            false if is_unexpected => self.excerpt.max(EXCERPT),
+            false => self.excerpt,
+        }
     }
 
     /// The failure of a body that is larger.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::cell;
 use super::locust::{
-    AGGREGATED, Numbers, Place, average_size, length_s, per_s, places, started_at, whole,
+    AGGREGATED, LocustRow, Numbers, average_size, length_s, per_s, places, started_at, whole,
 };
 use crate::metrics::{Cell, Outcome, Recent, RunResult};
 use crate::plan::Percentile;
@@ -72,7 +72,7 @@ pub fn locust_requests(state: LocustState, run: Option<(&RunResult, &Recent)>) -
     }
     rows.truncate(MAX_ROWS);
     errors.truncate(MAX_ROWS);
-    rows.push(total.json(&Place {
+    rows.push(total.json(&LocustRow {
         endpoint: None,
         method: "",
         name: AGGREGATED,
@@ -108,7 +108,7 @@ struct Row {
 
 impl Row {
     /// `whole` is everything counted there.
-    fn of(result: &RunResult, recent: &Recent, place: &Place<'_>, whole: &Cell) -> Self {
+    fn of(result: &RunResult, recent: &Recent, place: &LocustRow<'_>, whole: &Cell) -> Self {
         let current = match place.endpoint {
             Some(endpoint) => recent.cell(endpoint),
             None => {
@@ -136,7 +136,7 @@ impl Row {
         per_s(count, self.current_s)
     }
 
-    fn json(&self, place: &Place<'_>) -> Value {
+    fn json(&self, place: &LocustRow<'_>) -> Value {
         let times = &self.all.times;
         let whole_ms = |us: f64| (us / 1e3).round();
         let mut row = Map::new();
@@ -189,7 +189,7 @@ fn percentile_ms(numbers: &Numbers, percent: f64) -> Value {
 /// since results keep no more by second.
 fn errors(
     result: &RunResult,
-    place: &Place<'_>,
+    place: &LocustRow<'_>,
     whole: &Cell,
     seen: impl Fn(Outcome) -> (u64, u64),
 ) -> Vec<Value> {

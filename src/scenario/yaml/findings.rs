@@ -2,6 +2,7 @@
 //!
 //! Here: places in files and the list of diagnostics. Not here: the wording of single errors.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -29,15 +30,59 @@ pub(crate) struct Span {
 /// All findings, and the files they point into.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    files: Vec<(String, Arc<str>)>,
+    files: Vec<SourceFile>,
+    /// What was [written](Self::written) last, which what comes next is usually behind.
+    last: Cell<Option<Position>>,
     found: Vec<(Option<Span>, Diagnostic)>,
     hidden: Vec<String>,
+}
+
+/// A file, as the user named it.
+#[derive(Debug)]
+struct SourceFile {
+    name: String,
+    text: Arc<str>,
+    /// Where its lines start; bytes.
+    lines: Vec<usize>,
+}
+
+/// A place in a line that was found by counting characters.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    file: usize,
+    line: usize,
+    /// Characters before it.
+    chars: usize,
+    /// Bytes before it.
+    bytes: usize,
+}
+
+impl SourceFile {
+    fn new(name: String, text: Arc<str>) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+        let lines = std::iter::once(0).chain(ends);
+        let lines = lines.filter(|start| *start < text.len()).collect();
+        Self { name, text, lines }
+    }
+
+    /// A line by its number, which counts from 1, without its end.
+    fn line(&self, number: usize) -> Option<&str> {
+        let position = number.saturating_sub(1);
+        let start = *self.lines.get(position)?;
+        let end = self.lines.get(position + 1).copied();
+        let line = &self.text[start..end.unwrap_or(self.text.len())];
+        Some(match line.strip_suffix('\n') {
+            Some(line) => line.strip_suffix('\r').unwrap_or(line),
+            None => line,
+        })
+    }
 }
 
 impl Findings {
     /// Makes a file known under the name that the user gave it.
     pub fn add_file(&mut self, name: &str, text: String) -> usize {
-        self.files.push((name.to_owned(), text.into()));
+        let file = SourceFile::new(name.to_owned(), text.into());
+        self.files.push(file);
         self.files.len() - 1
     }
 
@@ -77,34 +122,51 @@ impl Findings {
 
     /// The content of a file.
     pub fn text(&self, file: usize) -> Arc<str> {
-        self.files[file].1.clone()
+        self.files[file].text.clone()
     }
 
     /// The characters that `span` covers.
     pub fn written(&self, span: Span) -> Option<String> {
         let line = self.line(span.file, span.line)?;
-        let chars = line.chars().skip(span.column.saturating_sub(1));
-        Some(chars.take(span.length).collect())
+        let chars = span.column.saturating_sub(1);
+        let is_before = |last: &Position| {
+            (last.file, last.line) == (span.file, span.line) && last.chars <= chars
+        };
+        // A line may be as long as a file, and have a hundred thousand values.
+        let last = self.last.get().filter(is_before);
+        let (known_chars, known_bytes) = last.map_or((0, 0), |last| (last.chars, last.bytes));
+        let mut rest = line[known_bytes..].char_indices();
+        let Some((more, _)) = rest.nth(chars - known_chars) else {
+            return Some(String::new());
+        };
+        let bytes = known_bytes + more;
+        self.last.set(Some(Position {
+            file: span.file,
+            line: span.line,
+            chars,
+            bytes,
+        }));
+        Some(line[bytes..].chars().take(span.length).collect())
     }
 
     fn line(&self, file: usize, line: usize) -> Option<&str> {
-        self.files.get(file)?.1.lines().nth(line.saturating_sub(1))
+        self.files.get(file)?.line(line)
     }
 
     /// The place of `needle` in the scalar that starts at `span`, or `span` itself where the
     /// text cannot be found as it stands (in escaped or folded text).
     pub fn inside(&self, span: Span, needle: &str) -> Span {
-        let Some((_, text)) = self.files.get(span.file) else {
-            return span;
-        };
         let mut rest = span.length;
         let mut column = span.column;
-        for (index, line) in text.lines().enumerate().skip(span.line.saturating_sub(1)) {
+        for number in span.line.max(1).. {
+            let Some(line) = self.line(span.file, number) else {
+                break;
+            };
             let skipped = column.saturating_sub(1);
             let part: String = line.chars().skip(skipped).take(rest).collect();
             if let Some(byte) = part.find(needle) {
                 return Span {
-                    line: index + 1,
+                    line: number,
                     column: skipped + part[..byte].chars().count() + 1,
                     length: needle.chars().count(),
                     ..span
@@ -187,7 +249,7 @@ impl Findings {
     }
 
     fn place(&self, at: Span) -> Option<SourceLocation> {
-        let (file, _) = self.files.get(at.file)?;
+        let file = &self.files.get(at.file)?.name;
         let mut source_line = self.line(at.file, at.line).unwrap_or_default().to_owned();
         for secret in &self.hidden {
             // As long as before, so that the caret still points at the same place.
@@ -204,5 +266,73 @@ impl Findings {
             length: at.length.clamp(1, rest.max(1)),
             source_line,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_found_in_any_order() {
+        let mut findings = Findings::default();
+        let text = "a: é1\r\n\nb: [ü, 22, 333]\nlast\r";
+        let file = findings.add_file("x", text.to_owned());
+        let written = |line, column, length| {
+            findings.written(Span {
+                file,
+                line,
+                column,
+                length,
+            })
+        };
+        let of_line: Vec<_> = (1..6).map(|line| written(line, 1, 99)).collect();
+        let lines = text.lines().map(|line| Some(line.to_owned()));
+        assert_eq!(of_line, lines.chain([None]).collect::<Vec<_>>());
+        for (line, column, length, expected) in [
+            (3, 5, 1, "ü"),
+            (3, 8, 2, "22"),
+            (3, 12, 3, "333"),
+            (3, 8, 2, "22"),
+            (1, 5, 9, "1"),
+            (3, 99, 1, ""),
+            (3, 12, 3, "333"),
+        ] {
+            assert_eq!(written(line, column, length).as_deref(), Some(expected));
+        }
+        assert_eq!(Findings::default().written(Span::default()), None);
+    }
+
+    /// Searched for from the beginning each time, they would take minutes.
+    #[test]
+    fn a_hundred_thousand_values_are_found_one_after_the_other() {
+        let mut findings = Findings::default();
+        let numbers = 0..100_000;
+        let below: String = numbers
+            .clone()
+            .map(|number| format!("{number}\n"))
+            .collect();
+        let beside: String = numbers
+            .clone()
+            .map(|number| format!("ü{number:05},"))
+            .collect();
+        let (below, beside) = (
+            findings.add_file("x", below),
+            findings.add_file("y", beside),
+        );
+        let place = |file, line, column| Span {
+            file,
+            line,
+            column,
+            length: 5,
+        };
+        for number in numbers.clone() {
+            let found = findings.written(place(below, number + 1, 1));
+            assert_eq!(found, Some(number.to_string()));
+        }
+        for number in numbers {
+            let found = findings.written(place(beside, 1, number * 7 + 2));
+            assert_eq!(found, Some(format!("{number:05}")));
+        }
     }
 }

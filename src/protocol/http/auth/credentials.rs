@@ -8,9 +8,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use ::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
+use super::basic::basic;
 use super::digest::{self, DigestResponder};
 use super::token::TokenCache;
 use crate::metrics::Outcome;
@@ -136,11 +135,6 @@ pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec
     templates
         .map(|(i, template)| template.as_constant().unwrap_or_else(|| rendered(i)))
         .collect()
-}
-
-/// The value of a header with name and password: RFC 7617.
-pub(crate) fn basic(name: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
 /// Adds credentials that need nothing from a server to a request; others are added later.

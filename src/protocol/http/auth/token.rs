@@ -13,7 +13,7 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, OAuth2};
-use crate::protocol::http::auth::credentials::basic;
+use crate::protocol::http::auth::basic::basic;
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Failure, Response};

@@ -1,4 +1,5 @@
-//! The TLS configuration that all workers share: trusted certificates and client certificate.
+//! The TLS configuration that all workers share: trusted certificates and client certificate; and what every client
+//! offers and keeps.
 
 use std::sync::Arc;
 
@@ -15,7 +16,20 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::error::Error;
-use crate::plan::{Auth, Plan};
+use crate::plan::{Auth, HttpChoice, Plan};
+
+/// The TLS tickets that a virtual user keeps, of all servers.
+pub(crate) const TICKETS: usize = 32;
+
+/// The protocols that a handshake offers to a server (ALPN), which chooses one.
+pub(crate) fn protocols(version: HttpChoice) -> Vec<Vec<u8>> {
+    let names: &[&[u8]] = match version {
+        HttpChoice::Auto => &[b"h2", b"http/1.1"],
+        HttpChoice::Http1 => &[b"http/1.1"],
+        HttpChoice::Http2 => &[b"h2"],
+    };
+    names.iter().map(|name| name.to_vec()).collect()
+}
 
 /// The TLS configuration that all workers share.
 #[derive(Clone)]
@@ -67,7 +81,7 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
             identity.certified.clone(),
         ))),
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols(HttpChoice::Auto);
     Ok(TlsConfig { config, verifier })
 }
 

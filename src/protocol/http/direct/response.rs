@@ -32,6 +32,8 @@ pub(super) struct IncomingResponse {
     partial: Vec<u8>,
     /// The final head, and when it came.
     head: Option<(Head, Instant)>,
+    /// How much of the body is kept at most; bytes.
+    most_kept: usize,
     /// What is kept of the body.
     body: BytesMut,
     /// Bytes of the body so far.
@@ -47,6 +49,7 @@ impl IncomingResponse {
             options,
             partial: Vec::new(),
             head: None,
+            most_kept: 0,
             body: BytesMut::new(),
             length: 0,
             is_complete: false,
@@ -68,7 +71,11 @@ impl IncomingResponse {
     ) -> Result<bool, Failure> {
         response.bytes_in += bytes.len() as u64;
         if self.head.is_some() {
-            return self.feed_body(bytes, limits, response);
+            let is_complete = self.feed_body(bytes, limits, response)?;
+            if is_complete {
+                self.time_download(response);
+            }
+            return Ok(is_complete);
         }
         if self.partial.is_empty() {
             return self.feed_head(bytes, cache, limits, response);
@@ -110,7 +117,9 @@ impl IncomingResponse {
             response.phases.download = None;
             response.status = Some(head.status);
             response.version = Some(head.version);
-            let lacks_fields = limits.lacks_fields(head.status);
+            let is_unexpected = limits.is_unexpected(head.status);
+            self.most_kept = limits.kept(is_unexpected);
+            let lacks_fields = is_unexpected && !limits.keep_headers;
             response.raw_head = lacks_fields.then(|| head_bytes.into());
             self.head = Some((head, now));
             let is_complete = self.feed_body(bytes, limits, response)?;
@@ -163,7 +172,7 @@ impl IncomingResponse {
                     if self.length > limits.body_limit() {
                         return Err(limits.too_large());
                     }
-                    let room = limits.kept(head.status).saturating_sub(self.body.len());
+                    let room = self.most_kept.saturating_sub(self.body.len());
                     let kept = content.len().min(room);
                     self.body.extend_from_slice(&content[..kept]);
                 }
@@ -174,11 +183,11 @@ impl IncomingResponse {
     }
 
     /// Whether what comes next is only [counted](Self::count): nobody keeps it, and its end needs no look at it.
-    pub(super) fn is_counted(&self, limits: &RequestLimits<'_>) -> bool {
+    pub(super) fn is_counted(&self) -> bool {
         let Some((head, _)) = &self.head else {
             return false;
         };
-        !matches!(head.framing, Framing::Chunked(_)) && limits.kept(head.status) <= self.body.len()
+        self.most_kept <= self.body.len() && !matches!(head.framing, Framing::Chunked(_))
     }
 
     /// Like [`Self::feed`] for so many bytes of a body that is only counted; whether the response is complete.
@@ -203,6 +212,7 @@ impl IncomingResponse {
         let is_complete = head.framing == Framing::Length(0);
         if is_complete {
             self.end(came - content, response);
+            self.time_download(response);
         }
         Ok(is_complete)
     }
@@ -227,6 +237,7 @@ impl IncomingResponse {
             && head.framing == Framing::UntilClose
         {
             self.finish(response);
+            self.time_download(response);
             return Ok(());
         }
         let text = match self.stage() {
@@ -238,10 +249,14 @@ impl IncomingResponse {
         Err(Failure::new(cut_off(self.stage()), text))
     }
 
-    fn finish(&mut self, response: &mut Response) {
+    /// Notes how long its body took, which came after its head.
+    fn time_download(&self, response: &mut Response) {
         if let Some((_, head_at)) = &self.head {
             response.phases.download = Some(head_at.elapsed());
         }
+    }
+
+    fn finish(&mut self, response: &mut Response) {
         self.is_complete = true;
         // That of a redirect may be there still.
         if !(self.body.is_empty() && response.body.is_empty()) {

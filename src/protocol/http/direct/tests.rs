@@ -84,7 +84,7 @@ fn read_with(
             has_surplus |= !piece.is_empty();
             continue;
         }
-        let came = match incoming.is_counted(limits) {
+        let came = match incoming.is_counted() {
             true => incoming.count(piece.len(), limits, &mut response),
             false => incoming.feed(piece, cache, limits, &mut response),
         };

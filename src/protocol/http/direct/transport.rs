@@ -375,7 +375,7 @@ impl DirectTransport {
         let mut heads = self.shared.heads.borrow_mut();
         loop {
             let stage = incoming.stage();
-            let is_counted = incoming.is_counted(limits);
+            let is_counted = incoming.is_counted();
             let came = if is_counted {
                 connection.poll_discard(cx, &mut buffer)
             } else {

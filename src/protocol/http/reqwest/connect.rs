@@ -21,12 +21,10 @@ use tower::{Layer, Service};
 
 use crate::protocol::http::connect::dns;
 use crate::protocol::http::connect::timing::ConnectTimer;
+use crate::protocol::http::connect::tls::TICKETS;
 use crate::protocol::http::transport::{ConnectStep, Opened};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
-
-/// How many servers' TLS tickets a session keeps, times the tickets that rustls keeps of each.
-const TICKETS: usize = 4 * 8;
 
 /// What happens below a session's client. A session runs one request at a time, so what is seen
 /// here belongs to that request.

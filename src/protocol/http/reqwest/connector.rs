@@ -15,6 +15,7 @@ use super::verifier::WatchedVerifier;
 use crate::error::Error;
 use crate::plan::{ConnectTo, HttpChoice, NoProxy, Transport, Wire};
 use crate::protocol::http::connect::TlsConfig;
+use crate::protocol::http::connect::tls::protocols;
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::transport::MAX_H2_HEAD;
 
@@ -157,11 +158,7 @@ impl Connector {
         mut tls: ClientConfig,
         local_address: Option<IpAddr>,
     ) -> Result<reqwest::Client, String> {
-        match wire.http_version {
-            HttpChoice::Auto => {}
-            HttpChoice::Http1 => tls.alpn_protocols = vec![b"http/1.1".to_vec()],
-            HttpChoice::Http2 => tls.alpn_protocols = vec![b"h2".to_vec()],
-        }
+        tls.alpn_protocols = protocols(wire.http_version);
         let elsewhere = elsewhere.map(|position| &self.connect_to[position]);
         let resolver = Resolver {
             probe: probe.clone(),

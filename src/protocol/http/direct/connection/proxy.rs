@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{HttpChoice, NoProxy, Proxy};
 use crate::protocol::Failure;
-use crate::protocol::http::auth::credentials::basic;
+use crate::protocol::http::auth::basic::basic;
 use crate::protocol::http::failure::{
     Stage, io_failure, refused_by_proxy, unreachable_by_proxy, wants_other_proxy_credentials,
 };

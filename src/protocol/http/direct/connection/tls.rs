@@ -7,9 +7,7 @@ use rustls::ClientConfig;
 use rustls::client::Resumption;
 
 use crate::plan::HttpChoice;
-
-/// The TLS tickets that a session keeps.
-const TICKETS: usize = 32;
+use crate::protocol::http::connect::tls::{TICKETS, protocols};
 
 /// What a handshake offers to the server, which chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +16,6 @@ pub(crate) enum Offer {
     Nothing,
     /// What this choice allows.
     Version(HttpChoice),
-}
-
-impl Offer {
-    fn protocols(self) -> &'static [&'static [u8]] {
-        match self {
-            Self::Nothing => &[],
-            Self::Version(HttpChoice::Auto) => &[b"h2", b"http/1.1"],
-            Self::Version(HttpChoice::Http1) => &[b"http/1.1"],
-            Self::Version(HttpChoice::Http2) => &[b"h2"],
-        }
-    }
 }
 
 /// The TLS configurations of a session, with tickets of its own: a virtual user resumes only its own TLS
@@ -63,7 +50,10 @@ impl SessionTls {
         };
         let config = self.offers[place].get_or_init(|| {
             let mut config = self.config.clone();
-            config.alpn_protocols = offer.protocols().iter().map(|one| one.to_vec()).collect();
+            config.alpn_protocols = match offer {
+                Offer::Nothing => Vec::new(),
+                Offer::Version(version) => protocols(version),
+            };
             Arc::new(config)
         });
         config.clone()

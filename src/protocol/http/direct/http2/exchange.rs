@@ -179,8 +179,8 @@ impl Http2Exchange {
                     if self.length > limits.body_limit() {
                         return Err(limits.too_large());
                     }
-                    let room =
-                        (limits.kept(incoming.status.as_u16())).saturating_sub(self.kept.len());
+                    let most = limits.kept(limits.is_unexpected(incoming.status.as_u16()));
+                    let room = most.saturating_sub(self.kept.len());
                     self.kept.extend_from_slice(&piece[..piece.len().min(room)]);
                     // Fails only for more than has come.
                     let _ = body.flow_control().release_capacity(piece.len());
