@@ -64,6 +64,16 @@ impl Problem {
         }
     }
 
+    /// What is asked for is wrong.
+    pub fn unprocessable(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error)
+    }
+
+    /// It does not go with what there is now.
+    pub fn conflict(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error)
+    }
+
     /// With the next step.
     pub fn help(self, help: impl Into<String>) -> Self {
         Self {
@@ -108,20 +118,18 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
         match error {
             Error::Usage { message, help } => Self {
                 help,
-                ..Self::new(unprocessable, message)
+                ..Self::unprocessable(message)
             },
             Error::Invalid(diagnostics) => Self {
                 findings: diagnostics.iter().map(FindingEntry::of).collect(),
-                ..Self::new(unprocessable, "the scenario or its load is wrong")
+                ..Self::unprocessable("the scenario or its load is wrong")
             },
-            Error::NotComparable(why) => Self::new(
-                StatusCode::CONFLICT,
-                format!("the runs cannot be compared: {}", why.join("; ")),
-            ),
+            Error::NotComparable(why) => {
+                Self::conflict(format!("the runs cannot be compared: {}", why.join("; ")))
+            }
             other => {
                 let text = other.to_string();
                 let text = text.trim_start_matches("error: ");

@@ -13,10 +13,13 @@ use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
+
+use crate::units::as_us;
 
 /// The longest line; bytes.
 const MAX_LINE: u64 = 16 << 10;
@@ -50,7 +53,7 @@ impl LoadChange {
 pub(crate) struct LoadNow {
     /// Closed model: how many users there are.
     pub users: Option<u32>,
-    /// Open model: arrivals per second.
+    /// Open model: arrivals per second; in a pause, those after it.
     pub rate: Option<f64>,
     pub paused: bool,
     /// Whether it is another load than planned, or was.
@@ -59,6 +62,20 @@ pub(crate) struct LoadNow {
     pub most: Option<f64>,
     /// Why there can be no more than planned, or why neither can be set.
     pub why: Option<String>,
+}
+
+/// A line to a run.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    change: LoadChange,
+    /// Afterwards nobody waits for it any more, and it must not be done: by the [clock](now_us) of all processes; us.
+    until_us: u64,
+}
+
+/// A clock that all processes of the machine share, and that nobody sets; us.
+fn now_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000 + now.tv_nsec.unsigned_abs() / 1_000
 }
 
 /// What a run says to a change.
@@ -91,16 +108,29 @@ fn open_folder(path: &Path) -> io::Result<(File, OsString)> {
     ))
 }
 
+/// What a socket is called before it can be found.
+pub(super) fn unfinished(socket: &Path) -> PathBuf {
+    let mut name = socket.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
 /// Asks the run whose socket this is. `None` for no change asks what the load is.
 ///
 /// # Errors
 /// When it is not there, or does not respond.
 pub(super) fn ask(socket: &Path, change: LoadChange) -> io::Result<ControlReply> {
+    ask_for(socket, change, PATIENCE)
+}
+
+fn ask_for(socket: &Path, change: LoadChange, patience: Duration) -> io::Result<ControlReply> {
     let (folder, name) = open_folder(socket)?;
     let mut stream = net::UnixStream::connect(address(&folder, &name))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(line(&change)?.as_bytes())?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    // The rest is for the response.
+    let until_us = now_us() + as_us(patience) * 4 / 5;
+    stream.write_all(line(&Asked { change, until_us })?.as_bytes())?;
     let mut said = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut said)?;
     Ok(serde_json::from_str(&said)?)
@@ -123,9 +153,7 @@ impl ControlListener {
     /// When it cannot be made there.
     pub fn bind(path: &Path) -> io::Result<Self> {
         let (folder, name) = open_folder(path)?;
-        let mut new = name.clone();
-        new.push(".new");
-        let new = address(&folder, &new);
+        let new = unfinished(&address(&folder, &name));
         let listener = net::UnixListener::bind(&new)?;
         let made = (|| {
             listener.set_nonblocking(true)?;
@@ -172,8 +200,11 @@ async fn exchange(
     let mut asked = String::new();
     let mut reading = tokio::io::BufReader::new(reading.take(MAX_LINE));
     reading.read_line(&mut asked).await?;
-    let reply = match serde_json::from_str(&asked) {
-        Ok(change) => respond(change),
+    let reply = match serde_json::from_str::<Asked>(&asked) {
+        Ok(asked) if asked.until_us < now_us() => {
+            ControlReply::Refused("it was asked for too long ago".to_owned())
+        }
+        Ok(asked) => respond(asked.change),
         Err(error) => ControlReply::Refused(format!("the line cannot be read: {error}")),
     };
     writing.write_all(line(&reply)?.as_bytes()).await
@@ -225,5 +256,30 @@ mod tests {
         drop(listener);
         assert!(!path.exists());
         assert!(ask(&path, LoadChange::default()).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_done() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run.sock");
+        let listener = ControlListener::bind(&path).unwrap();
+        // The run stands still meanwhile.
+        let given_up = {
+            let path = path.clone();
+            let ask = move || ask_for(&path, LoadChange::default(), Duration::from_millis(50));
+            tokio::task::spawn_blocking(ask).await.unwrap()
+        };
+        assert!(given_up.is_err(), "{given_up:?}");
+        let later = tokio::task::spawn_blocking(move || ask(&path, LoadChange::default()));
+        let mut count = 0;
+        let respond = |_| {
+            count += 1;
+            ControlReply::NoLoad
+        };
+        tokio::select! {
+            () = listener.serve(respond) => unreachable!(),
+            reply = later => assert_eq!(reply.unwrap().unwrap(), ControlReply::NoLoad),
+        }
+        assert_eq!(count, 1, "only the one that was waited for");
     }
 }

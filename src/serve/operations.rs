@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::answer::{self, PAGE_TYPE, Problem, content};
-use super::routes::{BASE, OPENAPI, Operation};
+use super::routes::{BASE, LocustCall, OPENAPI, Operation};
 use super::runs::{Known, views};
-use super::server::{Call, Server};
+use super::server::{Call, Server, off_thread};
 use super::start::{StartRequest, scenarios};
 use crate::comparison::{Baseline, Caller, Statistical, compare};
 use crate::grading::Policy;
@@ -48,22 +48,10 @@ pub(super) async fn answer(server: &Arc<Server>, call: Call) -> Result<Response,
         Operation::OpenApi => Ok(page(OPENAPI, "application/json")),
         Operation::Events => events(server, &call).await,
         Operation::File => file(server, &call).await,
+        Operation::Locust(LocustCall::Stop) => Ok(locust::stop(server, call).await),
         // Files are read, and names resolved.
         _ => off_thread(server, move |server| blocking(server, &call)).await,
     }
-}
-
-/// Does what may take a while on another thread, since all requests share one.
-async fn off_thread<T: Send + 'static>(
-    server: &Arc<Server>,
-    work: impl FnOnce(&Arc<Server>) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let server = server.clone();
-    let done = tokio::task::spawn_blocking(move || work(&server)).await;
-    done.map_err(|_| {
-        let text = "this request made the server panic; this is a bug in perfctl, please report it";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text)
-    })?
 }
 
 fn page(text: &'static str, kind: &'static str) -> Response {
@@ -166,7 +154,7 @@ fn known_scenarios(server: &Server) -> Result<Value, Problem> {
 
 /// The directory of a run that is over.
 fn ended(server: &Server, id: &str) -> Result<RunDir, Problem> {
-    let not_yet = |why: &str| Problem::new(StatusCode::CONFLICT, why);
+    let not_yet = |why: &str| Problem::conflict(why);
     match server.find(id)? {
         Known::Ended(run) => Ok(run),
         Known::Unfinished(_) => Err(not_yet("the run was killed, and has no result")
@@ -180,8 +168,7 @@ fn ended(server: &Server, id: &str) -> Result<RunDir, Problem> {
 fn report(server: &Server, call: &Call) -> Result<Response, Problem> {
     let run = ended(server, call.part(0))?;
     let name = call.query("format").unwrap_or("json");
-    let unprocessable = |why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let format = by_name(name).map_err(unprocessable)?;
+    let format = by_name(name).map_err(Problem::unprocessable)?;
     let result = read_result(run.path())?;
     let policy = Policy::of_run(&result.run);
     let baseline = match call.query("baseline") {

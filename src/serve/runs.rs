@@ -8,7 +8,6 @@ pub(super) mod views;
 
 use std::net::SocketAddr;
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use self::numbers::without_series;
@@ -83,7 +82,7 @@ impl Server {
             None => match self.find(id)? {
                 Known::Running(..) => {
                     let why = "another program has started this run";
-                    return Err(Problem::new(StatusCode::CONFLICT, why).help("press Ctrl-C there"));
+                    return Err(Problem::conflict(why).help("press Ctrl-C there"));
                 }
                 other => other.state(),
             },

@@ -1,6 +1,7 @@
-//! What requests share, and what an operation gets of a request.
+//! What requests share, where they wait, and what an operation gets of a request.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 
@@ -57,10 +58,22 @@ impl Call {
         match number {
             Some(None) => {
                 let problem = format!("`{name}` must be a whole number from 0 to 9007199254740991");
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(Problem::new(status, problem))
+                Err(Problem::unprocessable(problem))
             }
             number => Ok(number.flatten()),
         }
     }
+}
+
+/// Does what may take a while on another thread, since all requests share one.
+pub(super) async fn off_thread<T: Send + 'static>(
+    server: &Arc<Server>,
+    work: impl FnOnce(&Arc<Server>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let server = server.clone();
+    let done = tokio::task::spawn_blocking(move || work(&server)).await;
+    done.map_err(|_| {
+        let text = "this request made the server panic; this is a bug in perfctl, please report it";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    })?
 }

@@ -18,7 +18,7 @@ use crate::scenario::{self, Options, Source};
 use crate::units::{format_duration, parse_duration, parse_rate};
 
 /// What a run is to be. Whatever is left out, the scenario and the profile say.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartRequest {
     /// The name of a file in the folder of the scenarios, without its ending.
@@ -95,15 +95,24 @@ impl StartRequest {
         }
     }
 
-    /// Whether a run of this is also one of `later`, which may leave out what it has, and have other users.
-    pub fn goes_on_as(&self, later: &Self) -> bool {
-        fn is_same<T: PartialEq>(now: &Option<T>, later: &Option<T>) -> bool {
-            later.is_none() || now == later
-        }
-        self.scenario == later.scenario
-            && is_same(&self.profile, &later.profile)
-            && is_same(&self.host, &later.host)
-            && is_same(&self.run_time, &later.run_time)
+    /// Whether a run of this is also one of `later`, which may have other users. If `may_leave_out`, it need not say
+    /// again what this one says of profile, host and time; otherwise, what it leaves out is left out here, too.
+    pub fn goes_on_as(&self, later: &Self, may_leave_out: bool) -> bool {
+        let rest = |one: &Self| Self {
+            profile: None,
+            host: None,
+            users: None,
+            spawn_rate: None,
+            run_time: None,
+            queue: false,
+            ..one.clone()
+        };
+        let left_out = |is_some: bool| may_leave_out && !is_some;
+        let time = |one: &Self| one.run_time.as_deref().map(parse_duration);
+        rest(self) == rest(later)
+            && (left_out(later.profile.is_some()) || self.profile() == later.profile())
+            && (left_out(later.host.is_some()) || self.host == later.host)
+            && (left_out(later.run_time.is_some()) || time(self) == time(later))
     }
 
     /// The profile's name.
@@ -111,14 +120,12 @@ impl StartRequest {
         self.profile.as_deref().unwrap_or("smoke")
     }
 
-    /// Checks everything. Reads files and resolves names.
-    pub fn prepare(&self, server: &ServeOptions) -> Result<Prepared, Problem> {
+    /// The file of the scenario, and the plan of the run, whatever the limits of the server. Reads files, and resolves no
+    /// names.
+    pub fn compile(&self, server: &ServeOptions) -> Result<(PathBuf, Plan), Problem> {
         let path = find(&self.scenario, &server.scenarios)?;
         if self.profile().contains(['/', '\\', '.']) {
-            let problem = Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "a profile is chosen by its name, not by a path",
-            );
+            let problem = Problem::unprocessable("a profile is chosen by its name, not by a path");
             return Err(problem.help("`GET .../scenarios` lists the profiles"));
         }
         if let Some(host) = &self.host {
@@ -126,6 +133,12 @@ impl StartRequest {
         }
         let options = self.options(server)?;
         let plan = scenario::compile(&Source::File(path.clone()), self.profile(), &options)?;
+        Ok((path, plan))
+    }
+
+    /// Checks everything. Reads files and resolves names.
+    pub fn prepare(&self, server: &ServeOptions) -> Result<Prepared, Problem> {
+        let (path, plan) = self.compile(server)?;
         target::check_addresses(&plan)?;
         let throttle = check_limits(&plan, &server.limits)?;
         let has_end = plan.load.iterations.is_none();
@@ -137,9 +150,8 @@ impl StartRequest {
     }
 
     fn options(&self, server: &ServeOptions) -> Result<Options, Problem> {
-        let unprocessable = |key: &str, why: String| {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("`{key}`: {why}"))
-        };
+        let unprocessable =
+            |key: &str, why: String| Problem::unprocessable(format!("`{key}`: {why}"));
         for (key, rate) in [("spawn_rate", self.spawn_rate), ("rate", self.rate)] {
             if let Some(rate) = rate {
                 parse_rate(&rate.to_string()).map_err(|why| unprocessable(key, why))?;
@@ -209,8 +221,7 @@ pub(super) fn find(name: &str, folder: &Path) -> Result<PathBuf, Problem> {
     let found = known.iter().find(|(one, _)| one == name);
     found.map(|(_, path)| path.clone()).ok_or_else(|| {
         let names = || known.iter().map(|(name, _)| name.as_str());
-        let message = format!("there is no scenario `{name}`");
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+        let problem = Problem::unprocessable(format!("there is no scenario `{name}`"));
         match did_you_mean(name, names()) {
             Some(close) => problem.help(format!("did you mean `{close}`?")),
             None => problem.help(format!(
@@ -263,4 +274,41 @@ fn check_limits(plan: &Plan, limits: &Limits) -> Result<Option<f64>, Problem> {
     }
     let throttle = limits.max_rate.filter(|_| !is_open);
     Ok(throttle.filter(|most| load.throttle.is_none_or(|own| own > *most)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_goes_on_as_another_one_only_if_all_but_its_users_is_the_same() {
+        let request = |fields: &str| {
+            let text = format!(r#"{{"scenario": "s"{fields}}}"#);
+            StartRequest::parse(text.as_bytes()).unwrap()
+        };
+        let goes_on = |now: &str, later: &str| {
+            [true, false]
+                .map(|may_leave_out| request(now).goes_on_as(&request(later), may_leave_out))
+        };
+        let (users, long) = (r#", "users": 3, "spawn_rate": 1"#, r#", "profile": "long""#);
+        assert_eq!(goes_on("", users), [true, true]);
+        assert_eq!(goes_on("", r#", "profile": "smoke""#), [true, true]);
+        assert_eq!(goes_on(long, users), [true, false], "it is left out");
+        assert_eq!(goes_on(long, long), [true, true]);
+        assert_eq!(goes_on("", long), [false, false]);
+        let time = |text: &str| format!(r#", "run_time": "{text}""#);
+        assert_eq!(goes_on(&time("120s"), &time("2m")), [true, true]);
+        assert_eq!(goes_on(&time("120s"), &time("3m")), [false, false]);
+        assert_eq!(goes_on(&time("120s"), ""), [true, false]);
+        for other in [
+            r#", "environment": "staging""#,
+            r#", "rate": 5"#,
+            r#", "iterations": 5"#,
+            r#", "tags": ["a"]"#,
+            r#", "exclude_tags": ["a"]"#,
+            r#", "build": "b""#,
+        ] {
+            assert_eq!(goes_on(other, users), [false, false], "{other}");
+        }
+    }
 }

@@ -4,12 +4,14 @@
 //! process that it started, or recovers what it has left behind. Not here: what a run is
 //! to be (`start`), and its numbers (`live`, `runs`).
 
+mod files;
+mod kept;
 mod process;
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, File, Permissions};
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,10 +19,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use self::process::Process;
+use self::files::RunFiles;
+pub(super) use self::kept::{Active, Cancelled, Kept, Past, Queued};
+use self::process::{Process, RUN_DIR};
 use super::access::audit::AuditLog;
 use super::answer::Problem;
 use super::control::{self, ControlReply, LoadChange};
@@ -35,74 +38,10 @@ const LOOK: Duration = Duration::from_millis(200);
 const MAX_QUEUED: usize = 10;
 /// How many runs without a result are remembered.
 const MAX_PAST: usize = 50;
-/// How much of what a run said is kept; bytes.
-const MAX_SAID: u64 = 8 << 10;
-
-/// A run that waits.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Queued {
-    pub id: String,
-    pub request: StartRequest,
-}
-
-/// The run that goes on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Active {
-    pub id: String,
-    pub request: StartRequest,
-    process: Process,
-    /// When it is asked to end, from its start; s.
-    longest_s: Option<u64>,
-    /// Whether it was asked to end. A second signal would end it without its result.
-    pub is_cancelled: bool,
-}
-
-/// A run that has no result.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Past {
-    pub id: String,
-    pub request: StartRequest,
-    /// Whether it was cancelled before it began.
-    pub is_cancelled: bool,
-    /// What it said.
-    pub why: String,
-}
-
-impl Past {
-    /// In a word.
-    pub fn state(&self) -> &'static str {
-        match self.is_cancelled {
-            true => "cancelled",
-            false => "failed",
-        }
-    }
-}
-
-/// What is kept in the file.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Kept {
-    pub queue: VecDeque<Queued>,
-    pub active: Option<Active>,
-    pub past: VecDeque<Past>,
-    /// The name of the run that was started last.
-    #[serde(default)]
-    latest: Option<String>,
-}
-
-/// What a request to cancel has done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cancelled {
-    /// It waits no longer.
-    Queued,
-    /// It ends as soon as its requests in flight have ended.
-    Running,
-    /// It was over already.
-    Before,
-}
 
 /// Starts, watches and ends runs.
 pub(super) struct Supervisor {
-    folder: PathBuf,
+    files: RunFiles,
     results: PathBuf,
     program: PathBuf,
     audit: AuditLog,
@@ -128,7 +67,10 @@ impl Supervisor {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        // Nobody else is to reach the sockets of runs, not even while they are being made.
+        fs::create_dir_all(&folder)
+            .and_then(|()| fs::set_permissions(&folder, Permissions::from_mode(0o700)))
+            .map_err(|source| write_error(&folder, source))?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(|source| write_error(&path, source))?;
         if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
@@ -138,7 +80,7 @@ impl Supervisor {
             ));
         }
         let file = folder.join("state.json");
-        let kept = match fs::read(&file) {
+        let mut kept: Kept = match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::Unusable {
                 path: file.clone(),
                 kind: "state of a server",
@@ -151,14 +93,22 @@ impl Supervisor {
             path: "/proc/self/exe".into(),
             source,
         })?;
-        Ok(Self {
-            folder,
+        if let Some(active) = kept.active.as_mut().filter(|one| one.process.is_none()) {
+            // The server was killed while it started it.
+            active.process = Process::find(&options.results.join(&active.id));
+        }
+        let supervisor = Self {
+            files: RunFiles(folder),
             results: options.results.clone(),
             program,
             audit,
             state: Mutex::new(State { kept, child: None }),
             _lock: lock,
-        })
+        };
+        let active = supervisor.active();
+        let active = active.as_ref().map(|active| active.id.as_str());
+        supervisor.files.tidy(active, &options.audit_log());
+        Ok(supervisor)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -186,12 +136,12 @@ impl Supervisor {
     pub fn going_on(&self) -> Option<(String, u32)> {
         self.kept(|kept| {
             let active = kept.active.as_ref()?;
-            Some((active.id.clone(), active.process.id()))
+            Some((active.id.clone(), active.process?.id()))
         })
     }
 
     fn save(&self, kept: &Kept) -> Result<(), Error> {
-        write_atomically(&self.folder.join("state.json"), kept)
+        write_atomically(&self.files.0.join("state.json"), kept)
     }
 
     /// Starts a run, or lets it wait. Returns its name, and its place among those that wait.
@@ -210,7 +160,7 @@ impl Supervisor {
                 .or_else(|| Some(state.kept.queue.front()?.id.clone())),
         };
         if let Some(id) = blocking.clone().filter(|_| !request.queue) {
-            let problem = Problem::new(StatusCode::CONFLICT, format!("the run `{id}` goes on"));
+            let problem = Problem::conflict(format!("the run `{id}` goes on"));
             let problem = problem.help("wait for its end, or send `\"queue\": true`");
             return Err(Problem {
                 active: Some(id),
@@ -218,10 +168,7 @@ impl Supervisor {
             });
         }
         if state.kept.queue.len() >= MAX_QUEUED {
-            let problem = Problem::new(
-                StatusCode::CONFLICT,
-                format!("{MAX_QUEUED} runs wait already"),
-            );
+            let problem = Problem::conflict(format!("{MAX_QUEUED} runs wait already"));
             return Err(Problem {
                 active: blocking,
                 ..problem
@@ -277,34 +224,47 @@ impl Supervisor {
     ) -> Result<(), Problem> {
         let mut arguments = prepared.arguments.clone();
         arguments.push(format!("--out={}", self.results.display()));
-        arguments.push(format!("--run-dir={}", self.results.join(id).display()));
-        arguments.push(format!("--control={}", self.socket(id).display()));
+        arguments.push(format!("{RUN_DIR}{}", self.results.join(id).display()));
+        arguments.push(format!("--control={}", self.files.socket(id).display()));
         arguments.push("--quiet".to_owned());
-        let log = self.log(id);
-        let spawned = process::spawn(&self.program, &arguments, &options.visible_env(), &log);
-        let (child, process) = spawned.map_err(|error| {
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the run cannot be started: {error}"),
-            )
-        })?;
-        state.kept.active = Some(Active {
+        let log = self.files.log(id);
+        let latest = state.kept.latest.replace(id.to_owned());
+        let mut active = Active {
             id: id.to_owned(),
             request,
-            process,
+            process: None,
             longest_s: prepared.longest.map(|longest| longest.as_secs()),
             is_cancelled: false,
+        };
+        state.kept.active = Some(active.clone());
+        // Before it runs, so that a server after this one looks for it in any case.
+        let saved = self.save(&state.kept).map_err(Problem::from);
+        let spawned = saved.and_then(|()| {
+            let spawned = process::spawn(&self.program, &arguments, &options.visible_env(), &log);
+            spawned.map_err(|error| {
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    format!("the run cannot be started: {error}"),
+                )
+            })
         });
-        state.kept.latest = Some(id.to_owned());
-        state.child = Some(child);
-        // It runs anyway, and this server knows it.
-        let _ = self.save(&state.kept);
-        Ok(())
-    }
-
-    /// Where the run with this name can be asked to change its load.
-    fn socket(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.sock"))
+        match spawned {
+            Ok((child, process)) => {
+                active.process = Some(process);
+                state.kept.active = Some(active);
+                state.child = Some(child);
+                // It runs anyway, and this server knows it.
+                let _ = self.save(&state.kept);
+                Ok(())
+            }
+            Err(problem) => {
+                state.kept.active = None;
+                state.kept.latest = latest;
+                self.files.remove(id);
+                let _ = self.save(&state.kept);
+                Err(problem)
+            }
+        }
     }
 
     /// Asks the run that goes on, whose name this is, to change its load.
@@ -312,7 +272,7 @@ impl Supervisor {
     /// # Errors
     /// When it does not respond.
     pub fn ask(&self, id: &str, change: LoadChange) -> io::Result<ControlReply> {
-        control::ask(&self.socket(id), change)
+        control::ask(&self.files.socket(id), change)
     }
 
     /// Writes that the load of a run is about to be changed.
@@ -328,13 +288,32 @@ impl Supervisor {
         self.audit.record("change", id, Some(peer), &json!(change))
     }
 
-    fn log(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.log"))
+    /// Writes what has become of that: the load, or why it is not changed.
+    pub fn has_changed(&self, id: &str, peer: SocketAddr, made: Result<&Value, String>) {
+        let (action, details) = match made {
+            Ok(load) => ("changed", load.clone()),
+            Err(why) => ("not_changed", json!({"why": why})),
+        };
+        // What is done is done.
+        let _ = self.audit.record(action, id, Some(peer), &details);
+    }
+
+    /// Remembers that a run was started in the words of Locust.
+    pub fn mark_swarm(&self, id: &str) {
+        let mut state = self.state();
+        state.kept.swarm = Some(id.to_owned());
+        // Without it, a later server only takes it for a run of somebody else.
+        let _ = self.save(&state.kept);
+    }
+
+    /// Whether a run was started in the words of Locust.
+    pub fn is_swarm(&self, id: &str) -> bool {
+        self.kept(|kept| kept.swarm.as_deref() == Some(id))
     }
 
     /// The end of what the run that goes on has said, if this is its name.
     pub fn said(&self, id: &str) -> String {
-        said(&self.log(id))
+        self.files.said(id)
     }
 
     /// A run of the same directory that a command line has started.
@@ -364,7 +343,7 @@ impl Supervisor {
                     .record("cancel", id, Some(peer), &json!({"was": "running"}))?;
                 active.is_cancelled = true;
                 // Also if that cannot be stored.
-                active.process.interrupt();
+                active.interrupt();
                 self.save(kept)?;
             }
             return Ok(Some(Cancelled::Running));
@@ -465,20 +444,21 @@ impl Supervisor {
         let is_running = match child {
             Some(child) => matches!(child.try_wait(), Ok(None)),
             None => {
-                active.process.is_alive()
+                active.process.is_some_and(Process::is_alive)
                     || RunDir::open(&self.results.join(&active.id)).is_locked()
             }
         };
         if !is_running {
             return Some(active.clone());
         }
-        let is_over = active.longest_s.zip(active.process.age_s());
+        let age_s = active.process.and_then(Process::age_s);
+        let is_over = active.longest_s.zip(age_s);
         if is_over.is_some_and(|(longest_s, age_s)| age_s >= longest_s) && !active.is_cancelled {
             let details = json!({"was": "running", "why": "max_duration"});
             // Also if that cannot be written: the limit counts more.
             let _ = self.audit.record("cancel", &active.id, None, &details);
             active.is_cancelled = true;
-            active.process.interrupt();
+            active.interrupt();
             let _ = self.save(kept);
         }
         None
@@ -487,11 +467,8 @@ impl Supervisor {
     /// Makes the result of a run that could not. Returns why it has none, if so.
     fn finish(&self, ended: &Active) -> Option<String> {
         let directory = RunDir::open(&self.results.join(&ended.id));
-        let log = self.log(&ended.id);
-        let said = said(&log);
-        let _ = fs::remove_file(&log);
-        // There still if it was killed.
-        let _ = fs::remove_file(self.socket(&ended.id));
+        let said = self.files.said(&ended.id);
+        self.files.remove(&ended.id);
         if directory.result().exists() {
             return None;
         }
@@ -502,17 +479,4 @@ impl Supervisor {
             .and_then(|result| write_atomically(&directory.result(), &result));
         recovered.err().map(|error| format!("{said}{error}"))
     }
-}
-
-/// The end of what a run has said.
-fn said(log: &Path) -> String {
-    let mut text = Vec::new();
-    let read = File::open(log).and_then(|mut log| {
-        let length = log.metadata()?.len();
-        log.seek(SeekFrom::Start(length.saturating_sub(MAX_SAID)))?;
-        log.take(MAX_SAID).read_to_end(&mut text)
-    });
-    // What was read before it failed, if it did.
-    drop(read);
-    String::from_utf8_lossy(&text).into_owned()
 }

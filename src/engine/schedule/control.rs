@@ -271,9 +271,23 @@ impl LoadControl {
         epoch.map_or(0.0, |epoch| self.level(epoch.elapsed()))
     }
 
+    /// The same without a pause: what the level is as soon as the load goes on.
+    pub fn level_beside_pauses(&self) -> f64 {
+        let epoch = self.state.borrow().epoch;
+        let current = Adjustment {
+            is_paused: false,
+            ..self.current()
+        };
+        epoch.map_or(0.0, |epoch| self.level_with(current, epoch.elapsed()))
+    }
+
     /// The level of the load at a time since its start, with what was changed: users, or arrivals per second. What
     /// was planned at the end of the load stays planned after it.
     pub fn level(&self, at: Duration) -> f64 {
+        self.level_with(self.current(), at)
+    }
+
+    fn level_with(&self, adjustment: Adjustment, at: Duration) -> f64 {
         let at = at.as_secs_f64();
         let begun = self.segments.partition_point(|one| one.start <= at);
         let planned = match self.segments.get(begun.saturating_sub(1)) {
@@ -281,7 +295,7 @@ impl LoadControl {
             None => 0.0,
         };
         let is_rate = matches!(self.adjustable, Adjustable::Rate);
-        self.current().level(planned, is_rate)
+        adjustment.level(planned, is_rate)
     }
 
     /// The load begins now.

@@ -87,19 +87,19 @@ impl Adjustment {
         self.is_paused || self.level(planned, is_rate) < planned
     }
 
-    /// What changed with it, if `before` was in force until then.
-    fn kind(&self, before: &Self) -> ChangeKind {
+    /// How the level changed with it, if `before` was in force until then; `None` where it did not.
+    fn kind(&self, before: &Self) -> Option<ChangeKind> {
+        let steps = |one: &Self| (one.users, one.rate_percent);
         match () {
-            () if self.is_paused != before.is_paused => ChangeKind::Pause,
             () if self.held_users != before.held_users
                 || self.held_rate_per_s != before.held_rate_per_s =>
             {
-                ChangeKind::Held
+                Some(ChangeKind::Held)
             }
             () if self.users > before.users || self.rate_percent > before.rate_percent => {
-                ChangeKind::More
+                Some(ChangeKind::More)
             }
-            () => ChangeKind::Less,
+            () => (steps(self) != steps(before)).then_some(ChangeKind::Less),
         }
     }
 
@@ -128,45 +128,42 @@ enum ChangeKind {
     More,
     Less,
     Held,
-    Pause,
 }
 
 /// Adjustments in words, in their order.
 pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
-    let mut listed: Vec<(u64, ChangeKind, String)> = Vec::new();
+    // Pauses have no kind.
+    let mut listed: Vec<(u64, Option<ChangeKind>, String)> = Vec::new();
     let mut before = Adjustment::NONE;
     for (position, now) in adjustments.iter().enumerate() {
         let kind = now.kind(&before);
+        let pauses = now.is_paused && !before.is_paused;
         let as_planned = match now.rate_percent == before.rate_percent {
             true => "as many users as planned",
             false => "100% of the planned rate",
         };
-        let difference = now.difference().unwrap_or_else(|| as_planned.to_owned());
         before = *now;
         let at = at(now.at_us);
-        let text = match kind {
-            ChangeKind::More | ChangeKind::Less | ChangeKind::Held => {
-                format!("{} from {at} on", difference)
-            }
-            // Said with its beginning.
-            ChangeKind::Pause if !now.is_paused => continue,
-            ChangeKind::Pause => {
-                let mut later = adjustments[position..].iter();
-                match later.find(|later| !later.is_paused) {
-                    Some(end) => format!("paused from {at} to {}", self::at(end.at_us)),
-                    None => format!("paused from {at} on"),
+        if kind.is_some() {
+            let difference = now.difference().unwrap_or_else(|| as_planned.to_owned());
+            let text = format!("{difference} from {at} on");
+            match listed.last_mut() {
+                Some(last)
+                    if last.1 == kind && now.at_us.saturating_sub(last.0) <= IN_ONE_GO_US =>
+                {
+                    *last = (now.at_us, kind, text);
                 }
+                _ => listed.push((now.at_us, kind, text)),
             }
-        };
-        match listed.last_mut() {
-            Some(last)
-                if kind != ChangeKind::Pause
-                    && last.1 == kind
-                    && now.at_us.saturating_sub(last.0) <= IN_ONE_GO_US =>
-            {
-                *last = (now.at_us, kind, text);
-            }
-            _ => listed.push((now.at_us, kind, text)),
+        }
+        if pauses {
+            // Its end is said with it.
+            let mut later = adjustments[position..].iter();
+            let text = match later.find(|later| !later.is_paused) {
+                Some(end) => format!("paused from {at} to {}", self::at(end.at_us)),
+                None => format!("paused from {at} on"),
+            };
+            listed.push((now.at_us, None, text));
         }
     }
     let more = listed.len().saturating_sub(MOST_LISTED);
@@ -261,6 +258,23 @@ mod tests {
             ..rate
         };
         assert_eq!(listed(&[held]), "held at 250/s from 1s on");
+        let held = |at_s, held_users, is_paused| Adjustment {
+            held_users: Some(held_users),
+            is_paused,
+            ..users(at_s, 0)
+        };
+        let with_pause = [
+            held(10, 7, false),
+            held(20, 4, true),
+            held(30, 4, false),
+            held(40, 4, true),
+            held(50, 5, false),
+        ];
+        assert_eq!(
+            listed(&with_pause),
+            "held at 7 users from 10s on, held at 4 users from 20s on, paused from 20s to 30s, paused from 40s to \
+             50s, held at 5 users from 50s on"
+        );
         let many: Vec<_> = (1..=20).map(|n| users(n * 10, n as i64)).collect();
         assert!(listed(&many).ends_with("and 14 more"), "{}", listed(&many));
     }

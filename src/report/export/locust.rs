@@ -51,18 +51,18 @@ impl LocustCsv {
         }
     }
 
-    /// Writes it.
+    /// Writes it. Of a run that goes on, only the history needs its seconds.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(self, result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(self, result: &RunResult, recent: &Recent, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer(out);
         match self {
             Self::Stats => stats(result, &mut csv)?,
             Self::History { is_full } => history(result, is_full, &mut csv)?,
-            Self::Failures => failures(result, &mut csv)?,
+            Self::Failures => failures(result, recent, &mut csv)?,
             Self::Exceptions => csv.write_record(["Count", "Message", "Traceback", "Nodes"])?,
         }
         csv.flush()
@@ -106,8 +106,9 @@ fn path(prefix: &Path, file: LocustCsv) -> PathBuf {
 /// # Errors
 /// The first file that could not be written.
 pub fn write_locust_csv(result: &RunResult, prefix: &Path, is_full: bool) -> Result<(), Error> {
+    let recent = Recent::of(result);
     let written = LocustCsv::all(is_full)
-        .map(|file| write_file(&path(prefix, file), |out| file.write(result, out)));
+        .map(|file| write_file(&path(prefix, file), |out| file.write(result, &recent, out)));
     written.into_iter().collect()
 }
 
@@ -160,12 +161,7 @@ fn stats(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
          Time,Max Response Time,Average Content Size,Requests/s,Failures/s",
         "",
     ))?;
-    let phases = 0..result.run.phases.len();
-    let length_s: f64 = phases.map(|phase| result.phase_length_s(phase)).sum();
-    let per_s = |count: u64| match length_s > 0.0 {
-        true => count as f64 / length_s,
-        false => 0.0,
-    };
+    let length_s = length_s(result);
     for place in places(result) {
         let of_place = whole(result, place.endpoint);
         let numbers = Numbers::of(&of_place);
@@ -174,8 +170,8 @@ fn stats(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
             cell(place.name).into_owned(),
         ];
         row.extend(numbers.totals(average_size(&of_place)));
-        row.push(per_s(numbers.requests).to_string());
-        row.push(per_s(numbers.failures).to_string());
+        row.push(per_s(numbers.requests, length_s).to_string());
+        row.push(per_s(numbers.failures, length_s).to_string());
         row.extend(numbers.percentiles());
         csv.write_record(row)?;
     }
@@ -273,7 +269,7 @@ impl<'a> History<'a> {
     }
 }
 
-fn failures(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
+fn failures(result: &RunResult, recent: &Recent, csv: &mut Csv<'_>) -> io::Result<()> {
     csv.write_record([
         "Method",
         "Name",
@@ -282,7 +278,6 @@ fn failures(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
         "First Seen",
         "Last Seen",
     ])?;
-    let recent = Recent::of(result);
     let started_at = started_at(result);
     let at = |second: u64| {
         let at_s = started_at.as_second().saturating_add_unsigned(second);
@@ -316,8 +311,22 @@ pub(super) fn started_at(result: &RunResult) -> jiff::Timestamp {
     result.run.started_at.parse().unwrap_or_default()
 }
 
+/// All phases together.
+pub(super) fn length_s(result: &RunResult) -> f64 {
+    let phases = 0..result.run.phases.len();
+    phases.map(|phase| result.phase_length_s(phase)).sum()
+}
+
+/// 0 in no time.
+pub(super) fn per_s(count: u64, length_s: f64) -> f64 {
+    match length_s > 0.0 {
+        true => count as f64 / length_s,
+        false => 0.0,
+    }
+}
+
 /// Bytes.
-fn average_size(cell: &Cell) -> f64 {
+pub(super) fn average_size(cell: &Cell) -> f64 {
     cell.bytes_in as f64 / cell.count(Outcome::is_started).max(1) as f64
 }
 

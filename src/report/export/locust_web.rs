@@ -5,7 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::cell;
-use super::locust::{AGGREGATED, LocustRow, Numbers, places, started_at, whole};
+use super::locust::{
+    AGGREGATED, LocustRow, Numbers, average_size, length_s, per_s, places, started_at, whole,
+};
 use crate::metrics::{Cell, Outcome, Recent, RunResult};
 use crate::plan::Percentile;
 use crate::report::view;
@@ -55,14 +57,18 @@ pub fn locust_requests(state: LocustState, run: Option<(&RunResult, &Recent)>) -
             .filter(|_| is_open)
             .unwrap_or(0);
         for place in places(result) {
-            let row = Row::of(result, recent, &place);
-            match place.endpoint {
-                Some(_) if row.all.requests > 0 => rows.push(row.json(&place)),
-                Some(_) => {}
-                None => total = row,
+            let whole = whole(result, place.endpoint);
+            let row = Row::of(result, recent, &place, &whole);
+            let Some(endpoint) = place.endpoint else {
+                total = row;
+                continue;
+            };
+            if row.all.requests > 0 {
+                rows.push(row.json(&place));
             }
+            let seen = |outcome| recent.seen(endpoint, outcome).unwrap_or_default();
+            errors.extend(self::errors(result, &place, &whole, seen));
         }
-        errors = self::errors(result, recent);
     }
     rows.truncate(MAX_ROWS);
     errors.truncate(MAX_ROWS);
@@ -101,8 +107,8 @@ struct Row {
 }
 
 impl Row {
-    fn of(result: &RunResult, recent: &Recent, place: &LocustRow<'_>) -> Self {
-        let of_place = whole(result, place.endpoint);
+    /// `whole` is everything counted there.
+    fn of(result: &RunResult, recent: &Recent, place: &LocustRow<'_>, whole: &Cell) -> Self {
         let current = match place.endpoint {
             Some(endpoint) => recent.cell(endpoint),
             None => {
@@ -113,23 +119,21 @@ impl Row {
                 all
             }
         };
-        let phases = 0..result.run.phases.len();
         Self {
-            all: Numbers::of(&of_place),
+            all: Numbers::of(whole),
             current: Numbers::of(&current),
-            length_s: phases.map(|phase| result.phase_length_s(phase)).sum(),
+            length_s: length_s(result),
             current_s: recent.length_s() as f64,
-            average_size: of_place.bytes_in as f64
-                / of_place.count(Outcome::is_started).max(1) as f64,
+            average_size: average_size(whole),
         }
     }
 
     fn per_s(&self, count: u64) -> f64 {
-        rate(count, self.length_s)
+        per_s(count, self.length_s)
     }
 
     fn current_per_s(&self, count: u64) -> f64 {
-        rate(count, self.current_s)
+        per_s(count, self.current_s)
     }
 
     fn json(&self, place: &LocustRow<'_>) -> Value {
@@ -174,13 +178,6 @@ impl Row {
     }
 }
 
-fn rate(count: u64, length_s: f64) -> f64 {
-    match length_s > 0.0 {
-        true => count as f64 / length_s,
-        false => 0.0,
-    }
-}
-
 /// In whole ms; 0 without times, as in Locust.
 fn percentile_ms(numbers: &Numbers, percent: f64) -> Value {
     let percentile = Percentile::new(percent).map(|one| numbers.times.percentiles(&[one]));
@@ -188,28 +185,27 @@ fn percentile_ms(numbers: &Numbers, percent: f64) -> Value {
     json!((us.unwrap_or(0.0) / 1e3).round() as u64)
 }
 
-/// Each kind of failure of each endpoint.
-fn errors(result: &RunResult, recent: &Recent) -> Vec<Value> {
+/// Each kind of failure of an endpoint, of which it has `whole`. By error type, `seen` tells the first and the last second,
+/// since results keep no more by second.
+fn errors(
+    result: &RunResult,
+    place: &LocustRow<'_>,
+    whole: &Cell,
+    seen: impl Fn(Outcome) -> (u64, u64),
+) -> Vec<Value> {
     let started_s = started_at(result).as_millisecond() as f64 / 1e3;
-    let mut errors = Vec::new();
-    for place in places(result) {
-        let Some(position) = place.endpoint else {
-            continue;
-        };
-        let of_place = whole(result, place.endpoint);
-        let failures = of_place.failure_counts.iter();
-        for failures in failures.filter(|failures| failures.outcome.is_failure()) {
-            // By error type, since results keep no more by second.
-            let (first, last) = recent.seen(position, failures.outcome).unwrap_or_default();
-            errors.push(json!({
-                "method": cell(place.method),
-                "name": cell(place.name),
-                "error": cell(&view::error_text(failures)),
-                "occurrences": failures.count,
-                "first_seen": started_s + first as f64,
-                "last_seen": started_s + last as f64,
-            }));
-        }
-    }
-    errors
+    let failures = whole.failure_counts.iter();
+    let failures = failures.filter(|failures| failures.outcome.is_failure());
+    let errors = failures.map(|failures| {
+        let (first, last) = seen(failures.outcome);
+        json!({
+            "method": cell(place.method),
+            "name": cell(place.name),
+            "error": cell(&view::error_text(failures)),
+            "occurrences": failures.count,
+            "first_seen": started_s + first as f64,
+            "last_seen": started_s + last as f64,
+        })
+    });
+    errors.collect()
 }

@@ -3,11 +3,14 @@
 //! Here: whether it may be changed, by the state of the run and the limits of the operator. Whether it can be is for the
 //! run to say (`control`).
 
+use std::io;
+
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::serve::answer::Problem;
-use crate::serve::control::{ControlReply, LoadChange};
+use crate::serve::control::{ControlReply, LoadChange, LoadNow};
+use crate::serve::options::Limits;
 use crate::serve::runs::Known;
 use crate::serve::server::{Call, Server};
 
@@ -52,40 +55,62 @@ pub(crate) fn set(
     if change.is_empty() {
         return Ok(now);
     }
-    server.supervisor.will_change(id, call.peer, &change)?;
-    asked(server, id, change)
-}
-
-fn unprocessable(why: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why)
+    let supervisor = &server.supervisor;
+    supervisor.will_change(id, call.peer, &change)?;
+    let made = asked(server, id, change);
+    supervisor.has_changed(id, call.peer, made.as_ref().map_err(Problem::said));
+    made
 }
 
 /// Asks the run.
 fn asked(server: &Server, id: &str, change: LoadChange) -> Result<Value, Problem> {
-    let not_now = |why: &str| Problem::new(StatusCode::CONFLICT, why);
-    match server.find(id)? {
-        Known::Running(_, Some(_)) => {}
+    let run = match server.find(id)? {
+        Known::Running(run, Some(_)) => run,
         Known::Running(_, None) => {
-            let problem = not_now("another program has started this run");
+            let problem = Problem::conflict("another program has started this run");
             return Err(problem.help("press the keys there"));
         }
-        Known::Queued(..) => return Err(not_now("the run waits, and has no load yet")),
+        Known::Queued(..) => {
+            return Err(Problem::conflict("the run waits, and has no load yet"));
+        }
         Known::Ended(_) | Known::Unfinished(_) | Known::Past(_) => {
-            return Err(not_now("the run is over"));
+            return Err(Problem::conflict("the run is over"));
         }
-    }
+    };
     match server.supervisor.ask(id, change) {
-        Ok(ControlReply::Load(load)) => {
-            let mut shown = json!(load);
-            shown["id"] = json!(id);
-            Ok(shown)
+        Ok(ControlReply::Load(load)) => Ok(shown(id, load, &server.options.limits)),
+        Ok(ControlReply::NoLoad) => Err(Problem::conflict("the load has not begun, or is over")),
+        Ok(ControlReply::Refused(why)) => Err(Problem::unprocessable(why)
+            .help("`GET .../{id}/load` says what can be changed of the load")),
+        Err(error) => {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            Err(match (is_missing, run.journal().exists()) {
+                // Its socket is there before its journal.
+                (true, true) => Problem::conflict(
+                    "the run takes no changes: it ends just now, or could not make its socket",
+                )
+                .help(format!(
+                    "`.serve/{id}.log` in the directory of the runs says why"
+                )),
+                (true, false) => Problem::conflict("the run begins just now, and has no load yet"),
+                (false, _) => {
+                    Problem::conflict("the run does not respond, and its load stays as it is")
+                }
+            })
         }
-        Ok(ControlReply::NoLoad) => Err(not_now("the load has not begun, or is over")),
-        Ok(ControlReply::Refused(why)) => {
-            Err(unprocessable(why).help("`GET .../{id}/load` says what can be changed of the load"))
-        }
-        Err(_) => Err(not_now(
-            "the run does not respond: it begins or ends just now",
-        )),
     }
+}
+
+/// With what this server allows.
+fn shown(id: &str, load: LoadNow, limits: &Limits) -> Value {
+    let limit = match load.rate {
+        Some(_) => limits.max_rate,
+        None => limits.max_users.map(f64::from),
+    };
+    let most = load
+        .most
+        .map(|most| limit.map_or(most, |limit| most.min(limit)));
+    let mut shown = json!(LoadNow { most, ..load });
+    shown["id"] = json!(id);
+    shown
 }

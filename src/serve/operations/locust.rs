@@ -3,21 +3,31 @@
 //! Each does what an operation of the server does, and is refused where that is. Here: the words of Locust. Not here: its
 //! numbers (`report`).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::load::set;
-use crate::metrics::{Recent, RunDir, RunResult, read_result, recover};
+use crate::metrics::{Recent, RunDir, RunInfo, RunResult, read_result, recover};
 use crate::plan::{Plan, Service, Step, Task, first_request};
 use crate::report::{LocustCsv, LocustState, locust_requests};
 use crate::serve::answer::{self, Problem, attached, content};
 use crate::serve::control::LoadChange;
 use crate::serve::routes::LocustCall;
 use crate::serve::runs::Known;
-use crate::serve::server::{Call, Server};
+use crate::serve::server::{Call, Server, off_thread};
 use crate::serve::start::StartRequest;
+use crate::serve::supervisor::Active;
 
+/// How often it is looked whether a run that is stopped is over.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long the report and the hooks of a run may take, for whoever waits for its end.
+const AFTER_STOP: Duration = Duration::from_secs(30);
 /// The fields of `/swarm`.
 const FIELDS: [&str; 6] = [
     "user_count",
@@ -37,7 +47,8 @@ pub(crate) fn locust(
 ) -> Result<Response, Problem> {
     let view = match asked {
         LocustCall::Swarm => return Ok(said(swarm(server, call, scenario))),
-        LocustCall::Stop => return Ok(said(stop(server, call))),
+        // Waits, so it has a function of its own.
+        LocustCall::Stop => return Err(Problem::no_path()),
         LocustCall::Reset => return Err(never_reset()),
         LocustCall::Requests => requests(server)?,
         LocustCall::RequestsCsv => return csv(server, LocustCsv::Stats, "requests.csv"),
@@ -66,16 +77,8 @@ fn said(done: Result<Value, Problem>) -> Response {
     }
 }
 
-fn unprocessable(why: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why)
-}
-
-fn not_now(why: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, why)
-}
-
 fn never_reset() -> Problem {
-    not_now("the numbers of a run are never reset").help(
+    Problem::conflict("the numbers of a run are never reset").help(
         "ramps and warm-ups are not measured anyway; for other numbers, stop this run and start another one",
     )
 }
@@ -85,11 +88,12 @@ fn fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(body) {
         if !FIELDS.contains(&name.as_ref()) {
-            let problem = unprocessable(format!("`{name}` is not a field that perfctl has"));
+            let problem =
+                Problem::unprocessable(format!("`{name}` is not a field that perfctl has"));
             return Err(problem.help(format!("it has {}", FIELDS.join(", "))));
         }
         if !value.is_empty() && fields.insert(name.to_string(), json!(value)).is_some() {
-            return Err(unprocessable(format!("`{name}` is given twice")));
+            return Err(Problem::unprocessable(format!("`{name}` is given twice")));
         }
     }
     Ok(fields)
@@ -104,7 +108,7 @@ fn number<T: std::str::FromStr>(
     let text = fields.get(name).and_then(Value::as_str);
     let number = text.map(|text| {
         let wrong = || {
-            unprocessable(format!(
+            Problem::unprocessable(format!(
                 "invalid `{name}` value `{text}`: it must be {what}"
             ))
         };
@@ -121,7 +125,9 @@ fn swarm(server: &Server, call: &Call, scenario: &str) -> Result<Value, Problem>
     let users = given.or(number(&fields, "users", whole)?);
     let spawn_rate = number::<f64>(&fields, "spawn_rate", "a number")?;
     if spawn_rate.is_some_and(|rate| !rate.is_finite()) {
-        return Err(unprocessable("`spawn_rate` must be a finite number"));
+        return Err(Problem::unprocessable(
+            "`spawn_rate` must be a finite number",
+        ));
     }
     let mut body = json!({"scenario": scenario, "users": users, "spawn_rate": spawn_rate});
     for name in ["host", "profile", "run_time"] {
@@ -135,23 +141,33 @@ fn swarm(server: &Server, call: &Call, scenario: &str) -> Result<Value, Problem>
     let request = StartRequest::parse(body.to_string().as_bytes())?;
     let active = server.supervisor.active();
     if let Some(active) = active.filter(|active| !active.is_cancelled) {
-        if !active.request.goes_on_as(&request) {
-            return Err(not_now(format!("the run `{}` goes on", active.id)).help(
-                "only its users can be changed; send `user_count` alone, or `/stop` it first",
-            ));
+        let is_swarm = server.supervisor.is_swarm(&active.id);
+        if !active.request.goes_on_as(&request, is_swarm) {
+            let help = match is_swarm {
+                true => {
+                    "only its users can be changed; send `user_count` alone, or `/stop` it first"
+                }
+                false => "it was started in another way, with other options; `/stop` it first",
+            };
+            return Err(Problem::conflict(format!("the run `{}` goes on", active.id)).help(help));
         }
-        let users = users.ok_or_else(|| unprocessable("`user_count` is missing"))?;
+        let users = users.ok_or_else(|| Problem::unprocessable("`user_count` is missing"))?;
         let change = LoadChange {
             users: Some(users),
             ..LoadChange::default()
         };
         set(server, call, &active.id, change)?;
-        return Ok(json!({
-            "success": true,
-            "message": format!("Swarming goes on with {users} users: the run will have no grade"),
-            "host": body["host"],
-            "id": active.id,
-        }));
+        let message = format!("Swarming goes on with {users} users: the run will have no grade");
+        let run = of_run(server, &active.id, |run| {
+            (run.service.clone(), run.load.total())
+        });
+        let (host, length) = run.unzip();
+        let mut response = json!({"success": true, "message": message, "host": host});
+        if !body["run_time"].is_null() {
+            response["run_time"] = json!(length.map(|length| length.as_secs_f64()));
+        }
+        response["id"] = json!(active.id);
+        return Ok(response);
     }
     let prepared = request.prepare(&server.options)?;
     let mut response = json!({
@@ -163,8 +179,16 @@ fn swarm(server: &Server, call: &Call, scenario: &str) -> Result<Value, Problem>
         response["run_time"] = json!(prepared.plan.load.total().as_secs_f64());
     }
     let (id, _) = server.begin(request, &prepared, call.peer)?;
+    server.supervisor.mark_swarm(&id);
     response["id"] = json!(id);
     Ok(response)
+}
+
+/// What `view` makes of what is known of a run since its load began.
+fn of_run<T>(server: &Server, id: &str, view: impl FnOnce(&RunInfo) -> T) -> Option<T> {
+    let directory = RunDir::open(&server.options.results.join(id));
+    let viewed = server.live.view(&directory, |result, _| view(&result.run));
+    viewed.ok().flatten()
 }
 
 fn host(plan: &Plan) -> &str {
@@ -174,12 +198,38 @@ fn host(plan: &Plan) -> &str {
     }
 }
 
-/// Ends the run that goes on, if there is one.
-fn stop(server: &Server, call: &Call) -> Result<Value, Problem> {
-    if let Some(active) = server.supervisor.active() {
-        server.end(&active.id, call.peer)?;
+/// Ends the run that goes on, if there is one. Responds when it is over, as Locust does, so that what comes next finds its
+/// last numbers, and can start another one.
+pub(crate) async fn stop(server: &Arc<Server>, call: Call) -> Response {
+    let stopping = off_thread(server, move |server| {
+        let Some(Active { id, .. }) = server.supervisor.active() else {
+            return Ok(None);
+        };
+        let stop_timeout = of_run(server, &id, |run| run.load.stop_timeout);
+        server.end(&id, call.peer)?;
+        // Requests in flight, then the tear-down.
+        Ok(Some((
+            id,
+            stop_timeout.unwrap_or_default() * 2 + AFTER_STOP,
+        )))
+    });
+    let mut message = "Test stopped";
+    match stopping.await {
+        Err(problem) => return said(Err(problem)),
+        Ok(None) => {}
+        Ok(Some((id, longest))) => {
+            let by = Instant::now() + longest;
+            let is_active = || server.supervisor.active().is_some_and(|one| one.id == id);
+            while is_active() {
+                if Instant::now() >= by {
+                    message = "Test stops, and is not over yet";
+                    break;
+                }
+                sleep(LOOK).await;
+            }
+        }
     }
-    Ok(json!({"success": true, "message": "Test stopped"}))
+    said(Ok(json!({"success": true, "message": message})))
 }
 
 /// The run that this server has started last, if it still knows it.
@@ -229,45 +279,59 @@ fn state(result: &RunResult) -> LocustState {
 }
 
 fn csv(server: &Server, file: LocustCsv, name: &str) -> Result<Response, Problem> {
-    let result = match latest(server) {
-        Some(Known::Ended(run)) => read_result(run.path())?,
-        Some(Known::Running(run, _) | Known::Unfinished(run)) => so_far(&run)?,
+    let not_begun = || Problem::conflict("the load has not begun");
+    let text = |result: &RunResult, recent: &Recent| {
+        let mut text = Vec::new();
+        file.write(result, recent, &mut text).map(|()| text)
+    };
+    let text = match latest(server) {
+        Some(Known::Ended(run)) => {
+            let result = read_result(run.path())?;
+            text(&result, &Recent::of(&result))
+        }
+        // What is followed has no seconds.
+        Some(Known::Running(run, _) | Known::Unfinished(run))
+            if matches!(file, LocustCsv::History { .. }) =>
+        {
+            if !run.journal().exists() {
+                return Err(not_begun());
+            }
+            let result = recover(&run.journal())?;
+            text(&result, &Recent::of(&result))
+        }
+        Some(Known::Running(run, _) | Known::Unfinished(run)) => {
+            server.live.view(&run, text)?.ok_or_else(not_begun)?
+        }
         None | Some(Known::Queued(..) | Known::Past(_)) => {
-            return Err(not_now("no run has been started, or it came to nothing"));
+            let why = "no run has been started, or it came to nothing";
+            return Err(Problem::conflict(why));
         }
     };
-    let mut text = Vec::new();
-    let written = file.write(&result, &mut text);
-    written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let text =
+        text.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let response = content(StatusCode::OK, "text/csv; charset=utf-8", text);
     Ok(attached(response, name))
-}
-
-/// A run that has no result yet, with its seconds.
-fn so_far(run: &RunDir) -> Result<RunResult, Problem> {
-    match run.journal().exists() {
-        true => Ok(recover(&run.journal())?),
-        false => Err(not_now("the load has not begun")),
-    }
 }
 
 /// The shares of user classes and of their tasks, by their weights.
 fn tasks(server: &Server, scenario: &str) -> Result<Value, Problem> {
     let request = json!({"scenario": scenario}).to_string();
-    let plan = StartRequest::parse(request.as_bytes())?
-        .prepare(&server.options)?
-        .plan;
+    // It sends nothing, so it has no limits to keep.
+    let (_, plan) = StartRequest::parse(request.as_bytes())?.compile(&server.options)?;
     let share = |weight: u32, all: u32| f64::from(weight) / f64::from(all.max(1));
     let all = plan.classes.iter().map(|class| class.weight).sum();
     let (mut per_class, mut total) = (Map::new(), Map::new());
     for class in &plan.classes {
         let of_class = share(class.weight, all);
         let weights = class.tasks.iter().map(|task| task.weight).sum();
+        // Several may have one name.
+        let mut ratios: BTreeMap<String, f64> = BTreeMap::new();
+        for task in &class.tasks {
+            *ratios.entry(name_of(&plan, task)).or_default() += share(task.weight, weights);
+        }
         let tasks = |factor: f64| {
-            let tasks = class.tasks.iter().map(|task| {
-                let ratio = share(task.weight, weights) * factor;
-                (name_of(&plan, task), json!({"ratio": ratio}))
-            });
+            let tasks = ratios.iter();
+            let tasks = tasks.map(|(name, ratio)| (name.clone(), json!({"ratio": ratio * factor})));
             json!({"ratio": of_class, "tasks": tasks.collect::<Map<_, _>>()})
         };
         per_class.insert(class.name.clone(), tasks(1.0));

@@ -309,4 +309,16 @@ mod tests {
         assert_eq!(computed.known(&key("d")), Some(3));
         assert_eq!(computed.slots.lock().unwrap().len(), 3);
     }
+
+    #[test]
+    fn a_value_whose_computation_panics_is_computed_anew() {
+        let computed = Computed::new(2);
+        thread::scope(|scope| {
+            let panicking = scope.spawn(|| computed.get(key("a"), || panic!("a bug")));
+            assert!(panicking.join().is_err());
+        });
+        assert_eq!(computed.known(&key("a")), None);
+        assert_eq!(computed.get(key("a"), || Ok(1)).unwrap(), 1);
+        assert_eq!(computed.get(key("b"), || Ok(2)).unwrap(), 2);
+    }
 }

@@ -1,6 +1,5 @@
 //! What dashboards ask for, in the words they know: views of the JSON report of one run. Nothing is computed here.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::serve::answer::Problem;
@@ -88,7 +87,7 @@ pub(crate) fn alerts(id: &str, report: &Value, severity: Option<&str>) -> Result
     const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
     if let Some(given) = severity.filter(|given| !SEVERITIES.contains(given)) {
         let problem = format!("`{given}` is not a severity");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem)
+        return Err(Problem::unprocessable(problem)
             .help(format!("choose one of {}", SEVERITIES.join(", "))));
     }
     let slos = list(&report["slos"]).filter_map(|slo| {
@@ -131,8 +130,7 @@ pub(crate) fn report(id: &str, report: &Value, format: Option<&str>) -> Result<V
         "detailed" => Ok(report.clone()),
         other => {
             let problem = format!("`{other}` is not a format");
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem);
-            Err(problem.help("choose `summary` or `detailed`"))
+            Err(Problem::unprocessable(problem).help("choose `summary` or `detailed`"))
         }
     }
 }

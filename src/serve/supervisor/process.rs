@@ -1,8 +1,10 @@
 //! The process of a run: how it is started, known again by a later server, and asked to end.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,6 +12,9 @@ use std::process::{Child, Command, Stdio};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
+
+/// The option that tells a run where to write.
+pub(super) const RUN_DIR: &str = "--run-dir=";
 
 /// A process, told apart from a later one of the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +51,22 @@ pub(super) fn spawn(
 }
 
 impl Process {
+    /// The run of this program that writes to a directory, if one goes on.
+    pub fn find(run: &Path) -> Option<Self> {
+        let wanted = fs::canonicalize(run).ok()?;
+        let processes = fs::read_dir("/proc").ok()?;
+        let ids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        ids.into_iter().find_map(|id: u32| {
+            let words = fs::read(format!("/proc/{id}/cmdline")).ok()?;
+            let mut words = words.split(|byte| *byte == 0);
+            let given = words.find_map(|word| word.strip_prefix(RUN_DIR.as_bytes()))?;
+            let folder = fs::read_link(format!("/proc/{id}/cwd")).ok()?;
+            let given = fs::canonicalize(folder.join(OsStr::from_bytes(given))).ok()?;
+            let (_, started_ticks) = stat(id).filter(|_| given == wanted)?;
+            Some(Self { id, started_ticks })
+        })
+    }
+
     /// Its number.
     pub fn id(self) -> u32 {
         self.id

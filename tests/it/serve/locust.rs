@@ -137,10 +137,23 @@ fn a_script_for_locust_starts_changes_reads_and_stops_a_run() {
         "{error}"
     );
     // While it goes on, it has other users, and nothing else can be changed.
-    let changed = server
-        .locust("POST", "/swarm", "user_count=6&spawn_rate=1")
-        .expect(200);
-    assert_eq!(changed.json()["id"], id, "{changed:?}");
+    let form = "user_count=6&spawn_rate=1&run_time=50s";
+    let mut changed = server.locust("POST", "/swarm", form).expect(200).json();
+    assert_eq!(
+        changed.as_object_mut().unwrap().remove("id"),
+        Some(json!(id))
+    );
+    assert_eq!(names_of(&changed), names_of(&recorded("swarm")));
+    assert_eq!(
+        (&changed["host"], &changed["run_time"]),
+        (&started["host"], &started["run_time"])
+    );
+    let form = "user_count=6&spawn_rate=1";
+    let changed = server.locust("POST", "/swarm", form).expect(200).json();
+    assert_eq!(
+        (&changed["id"], &changed["run_time"]),
+        (&json!(id), &Value::Null)
+    );
     let other = server.locust("POST", "/swarm", "user_count=6&profile=quick");
     assert!(other.expect(409).body.contains(&id));
     server.wait_for_numbers("6 users", |numbers| numbers["user_count"] == 6);
@@ -202,8 +215,16 @@ fn a_script_for_locust_starts_changes_reads_and_stops_a_run() {
     );
     let stopped = server.locust("POST", "/stop", "").expect(200).json();
     assert_eq!(stopped, recorded("stop"));
-    server.wait_for(&id, "ended");
-    let ended = server.wait_for_numbers("stopped", |numbers| numbers["state"] == "stopped");
+    // At once: it responds when the run is over.
+    assert_eq!(server.get(&format!("/{id}")).json()["state"], "ended");
+    let ended = server.numbers();
+    assert_eq!(ended["state"], "stopped");
+    let total = ended["stats"].as_array().unwrap().last().unwrap()["num_requests"].clone();
+    let stats = csv("/stats/requests/csv");
+    assert!(
+        stats.contains(&format!(",Aggregated,{total},")),
+        "{total}: {stats}"
+    );
     assert_eq!(names_of(&ended), names_of(&recorded("requests")));
     assert_eq!(ended["user_count"], 0);
     // Locust counts everything, the report what is measured; this run has no ramp.
@@ -224,6 +245,59 @@ fn a_script_for_locust_starts_changes_reads_and_stops_a_run() {
     );
     // As earlier versions of Locust: nothing is left to stop.
     server.locust("GET", "/stop", "").expect(200);
+    let form = "user_count=1&spawn_rate=1&profile=long";
+    server.locust("POST", "/swarm", form).expect(200);
+    server.locust("POST", "/stop", "").expect(200);
+    assert_eq!(server.get("/active").json()["active"], Value::Null);
+}
+
+#[test]
+fn a_run_that_was_started_in_another_way_is_not_taken_over() {
+    let server = Server::start(&["--locust-api", "small"]);
+    let id = server.begin("long");
+    server.wait_until(&id, "sending", |shown| {
+        shown["elapsed_s"].as_f64() > Some(0.0)
+    });
+    let other = server
+        .locust("POST", "/swarm", "user_count=6&spawn_rate=1")
+        .expect(409);
+    assert!(other.body.contains("in another way"), "{other:?}");
+    let same = "user_count=6&spawn_rate=1&profile=long";
+    server.locust("POST", "/swarm", same).expect(200);
+    server.locust("POST", "/stop", "").expect(200);
+}
+
+#[test]
+fn files_of_a_run_that_goes_on_are_those_of_its_journal() {
+    let server = Server::start(&["--locust-api", "small"]);
+    let id = server.begin("quick");
+    let count = || {
+        let stats = server.locust("GET", "/stats/requests/csv", "");
+        let total = stats.body.lines().last().unwrap_or_default().to_owned();
+        let count = total.strip_prefix(",Aggregated,").unwrap_or_default();
+        count.split(',').next().unwrap().parse::<u64>().unwrap_or(0)
+    };
+    crate::support::scenario::wait_until("counted", || count() > 0);
+    let failures = server.locust("GET", "/stats/failures/csv", "").expect(200);
+    assert!(failures.body.contains("GET,gone,"), "{failures:?}");
+    let shown = server.wait_for(&id, "ended");
+    assert_eq!(shown["report"]["total_requests"], count());
+}
+
+#[test]
+fn shares_of_tasks_need_no_limits_and_those_of_one_name_are_added() {
+    let scenario = "name: small\nhost: demo\nendpoints:\n- {name: list, get: /a, weight: 1}\n\
+                    - {name: list, get: /b, weight: 2}\n- {name: other, get: /c, weight: 1}\n";
+    let program = Perfctl::new().file("scenarios/small.yaml", scenario);
+    let server = Server::of(program, &["--locust-api", "small", "--max-users", "1"]);
+    let start = json!({"scenario": "small"});
+    server.post("/start", &start).expect(403);
+    let tasks = server.locust("GET", "/tasks", "").expect(200).json();
+    let class = tasks["total"].as_object().unwrap().values().next().unwrap();
+    assert_eq!(
+        class["tasks"],
+        json!({"list": {"ratio": 0.75}, "other": {"ratio": 0.25}})
+    );
 }
 
 #[test]
@@ -260,6 +334,9 @@ fn paths_of_locust_need_the_option_and_the_token_in_the_header() {
             .send("POST", "/swarm", &[token, kind], "")
             .expect(415);
     }
+    // A form of which is not said that it is one.
+    let untold = server.send("POST", "/swarm", &[token], "user_count=1");
+    untold.expect(415);
     assert_eq!(server.get("/").json()["count"], 0, "nothing was started");
     let text = read("docs/serve.md");
     for route in perfctl::serve::LOCUST_ROUTES {

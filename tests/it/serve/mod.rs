@@ -1,7 +1,8 @@
-//! `perfctl serve` from outside: [`runs`] that it starts and survives, [`threats`] that it refuses, its [`page`] in a
+//! `perfctl serve` from outside: [`runs`] that it starts and survives, the [`load`] that it changes, [`threats`] that it refuses, its [`page`] in a
 //! browser, the description of its interface ([`interface`]), and that of [`locust`].
 
 mod interface;
+mod load;
 mod locust;
 mod page;
 mod runs;

@@ -48,7 +48,8 @@ fn set(control: &LoadControl, change: LoadChange) -> Result<(), SettingRefused> 
 }
 
 fn now(control: &LoadControl) -> LoadNow {
-    let level = control.level_now();
+    // In a pause, too: it is what the load goes on with.
+    let level = control.level_beside_pauses();
     let why = match control.adjustable() {
         Adjustable::Users | Adjustable::Rate => None,
         Adjustable::FewerUsers(why) | Adjustable::Pauses(why) => Some(why.to_owned()),
