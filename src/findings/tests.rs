@@ -484,10 +484,13 @@ fn rules_have_names_of_their_own_and_are_documented() {
 
 /// The run, in which `on_start` of the class `shopper` failed so many times.
 fn with_starts(mut result: RunResult, failed: u64, ended: u64) -> RunResult {
-    let why = Some("step `log in` ended as http_4xx".to_owned());
-    let starts = Starts { ended, failed, why };
-    let ending = result.run.ending.as_mut().unwrap();
-    ending.starts = [("shopper".to_owned(), starts)].into();
+    let starts = Starts {
+        ended,
+        failed,
+        failed_measured: 0,
+        why: Some("step `log in` ended as http_4xx".to_owned()),
+    };
+    result.run.starts = [("shopper".to_owned(), starts)].into();
     result
 }
 
@@ -507,6 +510,9 @@ fn a_class_whose_start_fails_is_a_finding_if_the_share_is_more_than_chance() {
     assert_eq!(found(1, 50), []);
     assert_eq!(found(3, 200), []);
     assert_eq!(found(20, 200).len(), 1);
+    let mut killed = with_starts(run(), 6, 6);
+    killed.run.ending = None;
+    assert_eq!(rules(&killed), [Rule::FailedStart]);
 }
 
 /// In the open model, users are started for arrivals, and each arrival tries again.

@@ -15,8 +15,7 @@ const SHARE: f64 = 0.01;
 
 pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let run = &numbers.result.run;
-    let ending = run.ending.as_ref();
-    let classes = ending.into_iter().flat_map(|ending| &ending.starts);
+    let classes = run.starts.iter();
     let found = classes.filter_map(|(class, starts)| of_class(class, starts, run.load.model));
     found.collect()
 }

@@ -1,10 +1,12 @@
 //! What ended in one second of the run, all workers together: a line of the journal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::storage::packed;
 use crate::metrics::{
-    Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Traces,
+    Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Starts, Traces,
 };
 use crate::plan::Percentile;
 
@@ -37,6 +39,9 @@ pub struct Commit {
     /// How the load was changed by hand since the second before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<Adjustment>,
+    /// How the `on_start` of users ended, by the names of their classes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<String, Starts>,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

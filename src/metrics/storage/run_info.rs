@@ -93,6 +93,9 @@ pub struct RunInfo {
     /// How the load was changed by hand while it went on, in order of time; empty for a run as planned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<Adjustment>,
+    /// How the `on_start` of users ended, by the names of their classes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<String, Starts>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -232,9 +235,6 @@ pub struct Ending {
     /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decided: bool,
-    /// How the `on_start` of users ended, by the names of the classes in which some failed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub starts: BTreeMap<String, Starts>,
     /// Why the tear-down failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_teardown: Option<String>,
@@ -259,6 +259,11 @@ impl RunInfo {
     /// Whether the load was changed by hand, so that it is not that of the plan.
     pub fn is_adjusted(&self) -> bool {
         !self.adjustments.is_empty()
+    }
+
+    /// How often `on_start` failed: how many users ended for that, or in the open model, how many arrivals were dropped.
+    pub fn failed_starts(&self) -> u64 {
+        self.starts.values().map(|starts| starts.failed).sum()
     }
 
     /// The part of it that is known before the load starts.
@@ -299,6 +304,7 @@ impl RunInfo {
             observed: ObservedInfo::all(plan.observe.as_deref()),
             trace: TraceInfo::of(plan),
             adjustments: Vec::new(),
+            starts: BTreeMap::new(),
             ending: None,
         }
     }
