@@ -41,8 +41,8 @@ pub use record::http_version::HttpVersion;
 pub use record::outcome::Outcome;
 pub use record::recorder::Recorder;
 pub use record::sample::{
-    ComponentSample, ConnectionSample, Example, FailureTexts, MeasureSample, Origin, OriginSample,
-    Sample,
+    ComponentSample, ConnectionSample, Example, FailureTexts, MeasureSample, OriginSample,
+    Responder, Sample,
 };
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::{Starts, Totals};

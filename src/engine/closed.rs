@@ -112,7 +112,7 @@ enum Standing {
 }
 
 impl Stays {
-    fn begin(&self, user: u64, until: Instant) -> Place {
+    fn begin(&self, user: u64, until: Instant) -> OccupiedPlace {
         let stay = Rc::new(Stay {
             until: Cell::new(until),
             has_left: Cell::new(false),
@@ -120,7 +120,7 @@ impl Stays {
         });
         let runs = Standing::Runs(stay.clone());
         self.0.borrow_mut().insert(user, runs);
-        Place {
+        OccupiedPlace {
             user,
             stay,
             standings: self.0.clone(),
@@ -152,13 +152,13 @@ impl Stays {
 }
 
 /// The place of a user that runs, for as long as it does.
-struct Place {
+struct OccupiedPlace {
     user: u64,
     stay: Rc<Stay>,
     standings: Rc<RefCell<HashMap<u64, Standing>>>,
 }
 
-impl Drop for Place {
+impl Drop for OccupiedPlace {
     fn drop(&mut self) {
         let mut standings = self.standings.borrow_mut();
         // Its next stay may have begun while it finished its iteration.
@@ -232,7 +232,7 @@ impl Patience {
 async fn run<C: Client>(
     make: impl FnOnce() -> User<C>,
     state: Rc<WorkerState>,
-    place: Place,
+    place: OccupiedPlace,
     quota: Option<u64>,
     halt: Rc<Halt>,
 ) {

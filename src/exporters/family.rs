@@ -10,7 +10,7 @@ const PREFIX: &str = "perfctl_";
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FamilyKind {
     /// Only rises.
     Counter,
     /// Goes up and down.
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl FamilyKind {
     /// What names end in.
     fn ending(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ pub(super) struct Family<'a> {
     /// As Prometheus knows it, such as `perfctl_requests_total`: one of [`exported`], with the ending of its kind.
     pub(super) name: &'static str,
     pub(super) help: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: FamilyKind,
     pub(super) unit: Unit,
     pub(super) series: Vec<Series<'a>>,
 }
@@ -93,7 +93,7 @@ impl<'a> Series<'a> {
 }
 
 impl<'a> Family<'a> {
-    fn new(name: &'static str, kind: Kind, unit: Unit, help: &'static str) -> Self {
+    fn new(name: &'static str, kind: FamilyKind, unit: Unit, help: &'static str) -> Self {
         Self {
             name,
             help,
@@ -119,7 +119,7 @@ impl<'a> Family<'a> {
         let scenario = (exported::SCENARIO, counts.scenario.as_str());
         let gauge = |name, unit, help, value| Family {
             series: vec![Series::new([scenario], Value::Number(value))],
-            ..Family::new(name, Kind::Gauge, unit, help)
+            ..Family::new(name, FamilyKind::Gauge, unit, help)
         };
         let info = Series::new(
             [
@@ -134,7 +134,12 @@ impl<'a> Family<'a> {
         let mut all = vec![
             Family {
                 series: vec![info],
-                ..Family::new(exported::RUN_INFO, Kind::Info, Unit::One, "What is run.")
+                ..Family::new(
+                    exported::RUN_INFO,
+                    FamilyKind::Info,
+                    Unit::One,
+                    "What is run.",
+                )
             },
             gauge(
                 exported::USERS,
@@ -178,8 +183,8 @@ impl<'a> Family<'a> {
     }
 
     fn of_requests(counts: &'a Counts) -> [Self; 7] {
-        let counter = |name, unit, help| Family::new(name, Kind::Counter, unit, help);
-        let times = |name, help| Family::new(name, Kind::Histogram, Unit::Seconds, help);
+        let counter = |name, unit, help| Family::new(name, FamilyKind::Counter, unit, help);
+        let times = |name, help| Family::new(name, FamilyKind::Histogram, Unit::Seconds, help);
         let mut requests = counter(
             exported::REQUESTS_TOTAL,
             Unit::One,
@@ -240,13 +245,13 @@ impl<'a> Family<'a> {
     fn of_flows(counts: &'a Counts) -> [Self; 2] {
         let mut flows = Family::new(
             exported::FLOWS_TOTAL,
-            Kind::Counter,
+            FamilyKind::Counter,
             Unit::One,
             "Flows that have ended, by how.",
         );
         let mut times = Family::new(
             exported::FLOW_TIME_SECONDS,
-            Kind::Histogram,
+            FamilyKind::Histogram,
             Unit::Seconds,
             "From the start of a flow to its end, without its think times.",
         );

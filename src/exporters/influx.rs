@@ -5,14 +5,14 @@
 use std::fmt::Write;
 
 use crate::exporters::counts::Counts;
-use crate::exporters::family::{Family, Kind, Value};
+use crate::exporters::family::{Family, FamilyKind, Value};
 use crate::exporters::quantiles::quantiles;
 
 /// The lines of everything that was counted, with this time; nanoseconds since 1970.
 pub(super) fn lines(counts: &Counts, now_ns: u64) -> String {
     let mut out = String::new();
     for family in Family::all(counts) {
-        if family.kind == Kind::Info {
+        if family.kind == FamilyKind::Info {
             continue;
         }
         let name = family.base_name();

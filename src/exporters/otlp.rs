@@ -15,7 +15,7 @@ use self::messages::{
 use crate::exporters::buckets::{BOUNDS_US, Exponential, classic};
 use crate::exporters::counts::Counts;
 use crate::exporters::destination::OtlpPoints;
-use crate::exporters::family::{Family, Kind, Series, Unit, Value};
+use crate::exporters::family::{Family, FamilyKind, Series, Unit, Value};
 
 /// What the points of a message have in common: how they count, and from when until when; nanoseconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,9 @@ pub(super) fn body(counts: &Counts, kind: OtlpPoints, (start_ns, now_ns): (u64, 
     };
     let families = Family::all(counts);
     // What is run is said of the resource.
-    let families = families.iter().filter(|family| family.kind != Kind::Info);
+    let families = families
+        .iter()
+        .filter(|family| family.kind != FamilyKind::Info);
     let scope_metrics = ScopeMetrics {
         scope: Some(InstrumentationScope {
             name: "perfctl".to_owned(),
@@ -109,15 +111,15 @@ impl Points {
                 .collect()
         };
         let data = match family.kind {
-            Kind::Counter => Data::Sum(Sum {
+            FamilyKind::Counter => Data::Sum(Sum {
                 data_points: numbers(),
                 aggregation_temporality,
                 is_monotonic: true,
             }),
-            Kind::Gauge | Kind::Info => Data::Gauge(Gauge {
+            FamilyKind::Gauge | FamilyKind::Info => Data::Gauge(Gauge {
                 data_points: numbers(),
             }),
-            Kind::Histogram if self.kind.is_exponential => {
+            FamilyKind::Histogram if self.kind.is_exponential => {
                 let points = family.series.iter();
                 Data::ExponentialHistogram(ExponentialHistogram {
                     data_points: points
@@ -126,7 +128,7 @@ impl Points {
                     aggregation_temporality,
                 })
             }
-            Kind::Histogram => {
+            FamilyKind::Histogram => {
                 let points = family.series.iter();
                 Data::Histogram(Histogram {
                     data_points: points.filter_map(|series| self.explicit(series)).collect(),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::exporters::counts::Counts;
-use crate::exporters::family::{Family, Kind, Series, Value};
+use crate::exporters::family::{Family, FamilyKind, Series, Value};
 use crate::exporters::quantiles::quantiles;
 use crate::metrics::exported;
 
@@ -20,7 +20,7 @@ pub(super) fn packets(counts: &Counts, is_tagged: bool) -> Vec<Vec<u8>> {
     let measured = counts.phases.iter().filter(|phase| phase.measured);
     let measured: BTreeSet<_> = measured.map(|phase| name_part(&phase.name)).collect();
     for family in Family::all(counts) {
-        if family.kind == Kind::Info {
+        if family.kind == FamilyKind::Info {
             continue;
         }
         for series in &family.series {
@@ -66,7 +66,7 @@ fn lines(
         };
         let is_of_name = match *key {
             exported::MEASURED => false,
-            exported::CLASS => family.kind == Kind::Histogram,
+            exported::CLASS => family.kind == FamilyKind::Histogram,
             _ => true,
         };
         if is_tagged {

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha12Rng;
 use super::*;
 use crate::grading::Policy;
 use crate::metrics::{
-    ComponentSample, ConnectionSample, Observation, ObservedInfo, ObservedValue, Origin,
-    OriginSample, Outcome, Sample, Starts, Tick, fixture,
+    ComponentSample, ConnectionSample, Observation, ObservedInfo, ObservedValue, OriginSample,
+    Outcome, Responder, Sample, Starts, Tick, fixture,
 };
 use crate::plan::{
     Direction, FindingSeverity, MeasureUnit, Metric, Model, ObservedNumber, ObservedUnit,
@@ -130,9 +130,9 @@ fn request(fault: Fault, at_us: u64, rng: &mut ChaCha12Rng, tick: &mut Tick) {
         response_us,
     };
     if is_failed {
-        tick.origins.push(origin(Origin::Address(address)));
+        tick.origins.push(origin(Responder::Address(address)));
     }
-    let name = Origin::Instance(format!("w{}", instance + 1));
+    let name = Responder::Instance(format!("w{}", instance + 1));
     tick.origins.push(origin(name));
     let uses = match fault {
         Fault::NPlusOne if endpoint == 1 => 1 + limit as u64,

@@ -6,7 +6,7 @@ use crate::plan::unquoted;
 
 /// What a metric is, as a page says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
 #[derive(Debug, PartialEq)]
 pub(super) enum Line<'a> {
     /// The kind of the metric with this name.
-    Kind(&'a str, Kind),
+    Kind(&'a str, MetricKind),
     /// A value.
     Sample(Sample<'a>),
 }
@@ -88,15 +88,15 @@ pub(super) fn read<'a>(
 }
 
 /// `TYPE name kind`, after the `#`.
-fn kind_of(comment: &str) -> Option<(&str, Kind)> {
+fn kind_of(comment: &str) -> Option<(&str, MetricKind)> {
     let mut words = comment.split_whitespace();
     let (keyword, name, kind) = (words.next()?, words.next()?, words.next()?);
     let kind = match kind {
-        "counter" => Kind::Counter,
-        "gauge" => Kind::Gauge,
-        "histogram" => Kind::Histogram,
-        "summary" => Kind::Summary,
-        _ => Kind::Unknown,
+        "counter" => MetricKind::Counter,
+        "gauge" => MetricKind::Gauge,
+        "histogram" => MetricKind::Histogram,
+        "summary" => MetricKind::Summary,
+        _ => MetricKind::Unknown,
     };
     (keyword == "TYPE").then_some((name, kind))
 }
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(
             all(page),
             Ok(vec![
-                Line::Kind("a", Kind::Counter),
+                Line::Kind("a", MetricKind::Counter),
                 sample("a_total", &[("x", "1"), ("y", "q\"}\n\\")], 5.0),
                 sample("a_total", &[], 1000.0),
                 sample("b", &[], f64::NEG_INFINITY),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::exposition::{self, Kind, Line};
+use super::exposition::{self, Line, MetricKind};
 use super::reading::{Buckets, Reading};
 use crate::plan::Selector;
 
@@ -14,7 +14,7 @@ type Series = (Vec<(String, String)>, f64);
 
 /// A page, of which the wanted metrics were read.
 pub(super) struct Page {
-    kinds: HashMap<String, Kind>,
+    kinds: HashMap<String, MetricKind>,
     samples: HashMap<String, Vec<Series>>,
     /// The label `instance` of its series, where they have none.
     instance: String,
@@ -83,9 +83,9 @@ impl Page {
         };
         let kind = self.kind(name);
         let reading = match kind {
-            Kind::Histogram => histogram(chosen("_bucket"), chosen("_sum"), chosen("_count")),
-            Kind::Summary => summary(chosen(""), chosen("_sum"), chosen("_count")),
-            Kind::Counter => {
+            MetricKind::Histogram => histogram(chosen("_bucket"), chosen("_sum"), chosen("_count")),
+            MetricKind::Summary => summary(chosen(""), chosen("_sum"), chosen("_count")),
+            MetricKind::Counter => {
                 // OpenMetrics names the metric without `_total`.
                 let series: Vec<_> = match chosen("").next() {
                     Some(_) => chosen("").collect(),
@@ -97,7 +97,7 @@ impl Page {
                     .collect();
                 (!series.is_empty()).then_some(Reading::Counter(series))
             }
-            Kind::Gauge | Kind::Unknown => {
+            MetricKind::Gauge | MetricKind::Unknown => {
                 let finite = chosen("")
                     .map(|(_, value)| *value)
                     .filter(|value| value.is_finite());
@@ -120,12 +120,12 @@ impl Page {
     }
 
     /// The kind of a metric, or of a part of one, by what the page says of it, or else by its name.
-    fn kind(&self, name: &str) -> Kind {
+    fn kind(&self, name: &str) -> MetricKind {
         let said = |name: &str| {
             self.kinds
                 .get(name)
                 .copied()
-                .filter(|kind| *kind != Kind::Unknown)
+                .filter(|kind| *kind != MetricKind::Unknown)
         };
         let has = |suffix: &str| {
             let series = self.samples.get(&format!("{name}{suffix}"));
@@ -138,12 +138,12 @@ impl Page {
             .into_iter()
             .find_map(|suffix| name.strip_suffix(suffix))
         {
-            Some(metric) if said(metric) == Some(Kind::Gauge) => Kind::Gauge,
+            Some(metric) if said(metric) == Some(MetricKind::Gauge) => MetricKind::Gauge,
             // Of a histogram or a summary, or a counter by its name.
-            Some(_) => Kind::Counter,
-            None if has("_bucket") => Kind::Histogram,
-            None if !has("") && has("_total") => Kind::Counter,
-            None => Kind::Gauge,
+            Some(_) => MetricKind::Counter,
+            None if has("_bucket") => MetricKind::Histogram,
+            None if !has("") && has("_total") => MetricKind::Counter,
+            None => MetricKind::Gauge,
         }
     }
 }

@@ -107,12 +107,12 @@ pub(super) struct DataColumns {
 /// A name beside the variables.
 struct ExtraName {
     name: String,
-    origin: Origin,
+    origin: VariableSource,
 }
 
 /// Where the value of a name comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
+enum VariableSource {
     /// Something sets it during the run.
     Run,
     /// The data at this position, and the column at that one.
@@ -153,10 +153,10 @@ impl<'a> Names<'a> {
     pub fn changing(&self, name: &str) -> Option<usize> {
         let known = self.changing.contains(name);
         let variable = self.variables.iter().position(|(known, _)| known == name);
-        known.then(|| variable.unwrap_or_else(|| self.position(name, Origin::Run)))
+        known.then(|| variable.unwrap_or_else(|| self.position(name, VariableSource::Run)))
     }
 
-    fn position(&self, name: &str, origin: Origin) -> usize {
+    fn position(&self, name: &str, origin: VariableSource) -> usize {
         let mut extra = self.extra.borrow_mut();
         let found = extra.iter().position(|known| known.name == name);
         let position = found.unwrap_or_else(|| {
@@ -183,7 +183,7 @@ impl<'a> Names<'a> {
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
         let extra = self.extra.borrow();
         let used = extra.iter().enumerate().filter_map(|(i, extra)| {
-            let Origin::Data(data, column) = extra.origin else {
+            let VariableSource::Data(data, column) = extra.origin else {
                 return None;
             };
             (data == position).then_some((column, self.variables.len() + i))
@@ -208,7 +208,7 @@ impl<'a> Names<'a> {
         let name = position
             .checked_sub(self.variables.len())
             .and_then(|position| extra.get(position));
-        name.is_some_and(|name| name.origin == Origin::Run)
+        name.is_some_and(|name| name.origin == VariableSource::Run)
     }
 
     /// What a name on its own means; `None` when there is no such name, or it is a function.
@@ -277,12 +277,15 @@ impl<'a> Names<'a> {
             // What hides secrets looks at the columns.
             for (index, column) in data.columns.iter().enumerate() {
                 if is_secret_header(&column.to_ascii_lowercase()) {
-                    self.position(&format!("{name}.{column}"), Origin::Data(position, index));
+                    self.position(
+                        &format!("{name}.{column}"),
+                        VariableSource::Data(position, index),
+                    );
                 }
             }
         }
         Ok(NameValue::Slot(Slot::Variable(
-            self.position(&full, Origin::Data(position, index)),
+            self.position(&full, VariableSource::Data(position, index)),
         )))
     }
 

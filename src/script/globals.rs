@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::error::ScriptError;
 use super::files::Sources;
 use super::operation::{Operation, OperationKind, RequestSpec};
-use super::shared::{CallEnd, Shared, Stopped, is_heard, log};
+use super::shared::{CallEnd, ScriptState, Stopped, is_heard, log};
 use super::value::{from_script, to_script};
 
 /// Most operations of a user at once.
@@ -26,7 +26,7 @@ const MAX_VALUE: usize = 1_000_000;
 /// The object with all functions.
 pub(super) fn natives<'js>(
     ctx: &Ctx<'js>,
-    shared: &Rc<Shared>,
+    shared: &Rc<ScriptState>,
     sources: impl Fn() -> Sources + 'static,
 ) -> Result<Object<'js>> {
     let natives = Object::new(ctx.clone())?;
@@ -150,7 +150,7 @@ fn written(ctx: &Ctx<'_>, bytes: &[u8], encoding: &str) -> Result<String> {
     }
 }
 
-fn uuid(shared: &Shared) -> String {
+fn uuid(shared: &ScriptState) -> String {
     let bytes = shared.draw(0, |rng| {
         let mut bytes = [0; 16];
         rng.fill_bytes(&mut bytes);
@@ -162,7 +162,7 @@ fn uuid(shared: &Shared) -> String {
 
 fn queue(
     ctx: &Ctx<'_>,
-    shared: &Shared,
+    shared: &ScriptState,
     id: u64,
     number: u64,
     (kind, what, body): (&str, &str, Option<String>),
@@ -195,7 +195,7 @@ fn queue(
     })
 }
 
-fn variable<'js>(ctx: &Ctx<'js>, shared: &Shared, id: u64, name: &str) -> Result<Value<'js>> {
+fn variable<'js>(ctx: &Ctx<'js>, shared: &ScriptState, id: u64, name: &str) -> Result<Value<'js>> {
     let position = shared.variables.borrow().get(name).copied();
     let value = position.and_then(|position| {
         let read =
@@ -210,7 +210,7 @@ fn variable<'js>(ctx: &Ctx<'js>, shared: &Shared, id: u64, name: &str) -> Result
 
 fn set_variable<'js>(
     ctx: &Ctx<'js>,
-    shared: &Shared,
+    shared: &ScriptState,
     id: u64,
     name: &str,
     value: Value<'js>,

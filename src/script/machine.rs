@@ -16,7 +16,7 @@ use super::files::{Limits, Sources};
 use super::globals::natives;
 use super::modules::{FileLoader, FileResolver, Imports, Read};
 use super::response::{self, ResponseData};
-use super::shared::Shared;
+use super::shared::ScriptState;
 use super::value::{from_script, to_script};
 use crate::units::format_duration;
 
@@ -43,7 +43,7 @@ pub enum Argument {
 pub(super) struct Machine {
     functions: BTreeMap<String, Kept>,
     pub(super) prelude: Prelude,
-    pub(super) shared: Rc<Shared>,
+    pub(super) shared: Rc<ScriptState>,
     imports: Rc<Imports>,
     limits: Limits,
     context: Context,
@@ -93,7 +93,7 @@ impl Machine {
         runtime.set_memory_limit(limits.memory);
         runtime.set_max_stack_size(MAX_STACK);
         runtime.set_loader(FileResolver(imports.clone()), FileLoader(imports.clone()));
-        let shared = Rc::new(Shared::new(Budget::new(LOADING)));
+        let shared = Rc::new(ScriptState::new(Budget::new(LOADING)));
         let asked = shared.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || asked.budget.check())));
         let context = Context::full(&runtime).map_err(failed)?;
@@ -212,7 +212,7 @@ impl Machine {
 }
 
 /// Says of an error which limit caused it.
-fn limited(error: ScriptError, shared: &Shared, limits: Limits) -> ScriptError {
+fn limited(error: ScriptError, shared: &ScriptState, limits: Limits) -> ScriptError {
     if let Some(limit) = shared.budget.exceeded() {
         let message = format!(
             "it took more than {} of processor time without waiting",
@@ -234,7 +234,7 @@ fn limited(error: ScriptError, shared: &Shared, limits: Limits) -> ScriptError {
 
 fn prelude<'js>(
     ctx: &Ctx<'js>,
-    shared: &Rc<Shared>,
+    shared: &Rc<ScriptState>,
     imports: Rc<Imports>,
 ) -> rquickjs::Result<Prelude> {
     let natives = natives(ctx, shared, move || imports.sources.borrow().clone())?;
@@ -257,7 +257,7 @@ fn evaluate(
     ctx: &Ctx<'_>,
     main: &str,
     imports: &Imports,
-    shared: &Shared,
+    shared: &ScriptState,
 ) -> Result<BTreeMap<String, Kept>, ScriptError> {
     shared.budget.begin(LOADING);
     let text = imports.sources.borrow().text(main).unwrap_or_default();

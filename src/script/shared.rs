@@ -107,7 +107,7 @@ pub(super) struct Slot {
 
 /// What the engine and its functions share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ScriptState {
     pub(super) budget: Budget,
     slots: RefCell<HashMap<u64, Slot>>,
     last: Cell<u64>,
@@ -119,7 +119,7 @@ pub(super) struct Shared {
     pub(super) variables: RefCell<HashMap<String, usize>>,
 }
 
-impl Shared {
+impl ScriptState {
     pub(super) fn new(budget: Budget) -> Self {
         Self {
             budget,

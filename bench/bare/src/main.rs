@@ -34,7 +34,8 @@ async fn run(user: usize, base: String, left: Rc<Cell<usize>>) {
     let client = reqwest::Client::builder()
         .no_proxy()
         .redirect(Policy::none())
-        .retry(reqwest::retry::never())
+        // Otherwise it clones each request for the case.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .referer(false)
         .build()
         .expect("a client");

@@ -12,8 +12,8 @@ use super::worker_state::WorkerState;
 use crate::check::{self, CheckResult, ExchangeLimits, exchange_text};
 use crate::engine::panics;
 use crate::metrics::{
-    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Origin, OriginSample, Outcome,
-    Sample,
+    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, OriginSample, Outcome,
+    Responder, Sample,
 };
 use crate::plan::{Secrets, TraceId};
 use crate::protocol::{Request, Response, Session};
@@ -115,7 +115,7 @@ impl<'a> Exchange<'a> {
         let is_failed = result.outcome.is_failure();
         for component in check::components(&response.headers) {
             if let Some(name) = component.instance {
-                let origin = in_flight.origin(Origin::Instance(name.to_owned()), is_failed);
+                let origin = in_flight.origin(Responder::Instance(name.to_owned()), is_failed);
                 state.recorder.record_origin(origin);
                 if component.duration_us.is_none() {
                     continue;
@@ -133,7 +133,7 @@ impl<'a> Exchange<'a> {
             });
         }
         if let Some(address) = response.remote.filter(|_| is_failed) {
-            let origin = in_flight.origin(Origin::Address(address), is_failed);
+            let origin = in_flight.origin(Responder::Address(address), is_failed);
             state.recorder.record_origin(origin);
         }
         if response.connections > 0 {
@@ -264,7 +264,7 @@ impl<'a> RequestInFlight<'a> {
     }
 
     /// Where its response came from.
-    fn origin(&self, origin: Origin, is_failed: bool) -> OriginSample {
+    fn origin(&self, origin: Responder, is_failed: bool) -> OriginSample {
         OriginSample {
             endpoint: self.subject,
             intended_us: self.intended_us(),

@@ -6,7 +6,7 @@ use prost::Message;
 
 use crate::exporters::buckets::{BOUNDS_US, Exponential, classic};
 use crate::exporters::counts::Counts;
-use crate::exporters::family::{Family, Kind, Series, Value};
+use crate::exporters::family::{Family, FamilyKind, Series, Value};
 
 /// What is nearer to 0 than this counts as 0, as in the libraries of Prometheus: 2^-128.
 const ZERO_THRESHOLD: f64 = 2.938_735_877_055_719e-39;
@@ -104,9 +104,9 @@ impl MetricFamily {
             name: Some(family.name.to_owned()),
             help: Some(family.help.to_owned()),
             kind: Some(match family.kind {
-                Kind::Counter => 0,
-                Kind::Gauge | Kind::Info => 1,
-                Kind::Histogram => 4,
+                FamilyKind::Counter => 0,
+                FamilyKind::Gauge | FamilyKind::Info => 1,
+                FamilyKind::Histogram => 4,
             }),
             metric: family.series.iter().map(Metric::of).collect(),
         }

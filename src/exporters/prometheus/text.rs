@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use crate::exporters::buckets::{BOUNDS_US, classic};
 use crate::exporters::counts::Counts;
-use crate::exporters::family::{Family, Kind, Unit, Value};
+use crate::exporters::family::{Family, FamilyKind, Unit, Value};
 
 /// All metrics as text, in either format.
 pub(crate) fn text(counts: &Counts, is_openmetrics: bool) -> String {
@@ -28,10 +28,10 @@ fn push(out: &mut String, family: &Family<'_>, is_openmetrics: bool) {
         false => name,
     };
     let kind = match family.kind {
-        Kind::Counter => "counter",
-        Kind::Info if is_openmetrics => "info",
-        Kind::Gauge | Kind::Info => "gauge",
-        Kind::Histogram => "histogram",
+        FamilyKind::Counter => "counter",
+        FamilyKind::Info if is_openmetrics => "info",
+        FamilyKind::Gauge | FamilyKind::Info => "gauge",
+        FamilyKind::Histogram => "histogram",
     };
     let _ = writeln!(out, "# HELP {of_family} {}", family.help);
     let _ = writeln!(out, "# TYPE {of_family} {kind}");

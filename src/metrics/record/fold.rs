@@ -8,11 +8,10 @@ mod samples;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use self::groups::{Groups, position_of};
+use self::groups::{Groups, KeptNames};
 use self::rows::Rows;
 use self::samples::FailureSampler;
 use super::commit::p95_us;
-use super::recorder::MAX_COMPONENTS;
 use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
     Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick, Traces,
@@ -28,7 +27,7 @@ pub struct Fold {
     phases: Vec<Phase>,
     rows: Rows,
     /// The names of components, up to so many; all further ones count as `other`.
-    components: Vec<Arc<str>>,
+    components: KeptNames,
     sampler: FailureSampler,
     traces: TraceChoice,
     recent: VecDeque<SparseHistogram>,
@@ -73,7 +72,7 @@ impl Fold {
                     .map(|name| CheckName::Subject(name.to_owned()))
                     .into(),
             ),
-            components: Vec::new(),
+            components: KeptNames::default(),
             sampler: FailureSampler::default(),
             traces: TraceChoice::default(),
             recent: VecDeque::new(),
@@ -126,7 +125,7 @@ impl Fold {
             }
             for component in &tick.components {
                 let place = self.place(component.intended_us);
-                let is_kept = self.keeps_component(&component.name);
+                let is_kept = self.components.keep(&component.name);
                 let values = groups.at(place, component.endpoint);
                 values.add_component(component, is_kept);
             }
@@ -219,18 +218,6 @@ impl Fold {
         self.traces.choose(all)
     }
 
-    /// Whether a component is counted under its own name.
-    fn keeps_component(&mut self, name: &Arc<str>) -> bool {
-        if position_of(name, self.components.iter()).is_some() {
-            return true;
-        }
-        let has_room = self.components.len() < MAX_COMPONENTS;
-        if has_room {
-            self.components.push(name.clone());
-        }
-        has_room
-    }
-
     /// The phase of an intended start, and the whole seconds from the phase's start. Starts after
     /// the end of the last phase (there are none by design) belong to the last phase.
     fn place(&self, intended_us: u64) -> (usize, u64) {
@@ -259,9 +246,10 @@ mod tests {
     use std::collections::BTreeSet;
     use std::num::NonZeroU16;
 
+    use crate::metrics::record::recorder::MAX_COMPONENTS;
     use crate::metrics::{
-        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Origin, OriginSample,
-        Recorder, Sample, UseCounts,
+        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, OriginSample, Recorder,
+        Responder, Sample, UseCounts,
     };
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
@@ -462,8 +450,8 @@ mod tests {
             is_failed,
             response_us: 1_000,
         };
-        let instances = (0..40).map(|n| origin(Origin::Instance(format!("w{n:02}")), n == 0));
-        let address = origin(Origin::Address(([10, 0, 0, 1], 80).into()), true);
+        let instances = (0..40).map(|n| origin(Responder::Instance(format!("w{n:02}")), n == 0));
+        let address = origin(Responder::Address(([10, 0, 0, 1], 80).into()), true);
         let uses = |count, bytes_in| ComponentSample {
             endpoint: 0,
             intended_us: 0,

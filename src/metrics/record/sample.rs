@@ -128,7 +128,7 @@ pub struct OriginSample {
     /// Intended start of the request, from the start of the load; us.
     pub intended_us: u64,
     /// Where it came from.
-    pub origin: Origin,
+    pub origin: Responder,
     /// Whether the request failed.
     pub is_failed: bool,
     /// Its response time; us.
@@ -137,7 +137,7 @@ pub struct OriginSample {
 
 /// Where a response came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum Responder {
     /// An instance of the service, as it names itself.
     Instance(String),
     /// The address of the connection.

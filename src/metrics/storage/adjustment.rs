@@ -89,18 +89,18 @@ impl Adjustment {
     }
 
     /// What changed with it, if `before` was in force until then.
-    fn kind(&self, before: &Self) -> Kind {
+    fn kind(&self, before: &Self) -> ChangeKind {
         match () {
-            () if self.is_paused != before.is_paused => Kind::Pause,
+            () if self.is_paused != before.is_paused => ChangeKind::Pause,
             () if self.held_users != before.held_users
                 || self.held_rate_per_s != before.held_rate_per_s =>
             {
-                Kind::Held
+                ChangeKind::Held
             }
             () if self.users > before.users || self.rate_percent > before.rate_percent => {
-                Kind::More
+                ChangeKind::More
             }
-            () => Kind::Less,
+            () => ChangeKind::Less,
         }
     }
 
@@ -125,7 +125,7 @@ impl Adjustment {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ChangeKind {
     More,
     Less,
     Held,
@@ -134,7 +134,7 @@ enum Kind {
 
 /// Adjustments in words, in their order.
 pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
-    let mut listed: Vec<(u64, Kind, String)> = Vec::new();
+    let mut listed: Vec<(u64, ChangeKind, String)> = Vec::new();
     let mut before = Adjustment::NONE;
     for (position, now) in adjustments.iter().enumerate() {
         let kind = now.kind(&before);
@@ -146,10 +146,12 @@ pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
         before = *now;
         let at = at(now.at_us);
         let text = match kind {
-            Kind::More | Kind::Less | Kind::Held => format!("{} from {at} on", difference),
+            ChangeKind::More | ChangeKind::Less | ChangeKind::Held => {
+                format!("{} from {at} on", difference)
+            }
             // Said with its beginning.
-            Kind::Pause if !now.is_paused => continue,
-            Kind::Pause => {
+            ChangeKind::Pause if !now.is_paused => continue,
+            ChangeKind::Pause => {
                 let mut later = adjustments[position..].iter();
                 match later.find(|later| !later.is_paused) {
                     Some(end) => format!("paused from {at} to {}", self::at(end.at_us)),
@@ -159,7 +161,7 @@ pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
         };
         match listed.last_mut() {
             Some(last)
-                if kind != Kind::Pause
+                if kind != ChangeKind::Pause
                     && last.1 == kind
                     && now.at_us.saturating_sub(last.0) <= IN_ONE_GO_US =>
             {

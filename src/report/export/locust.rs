@@ -112,7 +112,7 @@ pub fn write_locust_csv(result: &RunResult, prefix: &Path, is_full: bool) -> Res
 }
 
 /// A row of the files: an endpoint, or all of them.
-pub(super) struct Place<'a> {
+pub(super) struct LocustRow<'a> {
     /// `None` for all.
     pub(super) endpoint: Option<usize>,
     pub(super) method: &'a str,
@@ -120,18 +120,18 @@ pub(super) struct Place<'a> {
 }
 
 /// The endpoints by name and method, as Locust sorts them; then all together.
-pub(super) fn places(result: &RunResult) -> Vec<Place<'_>> {
+pub(super) fn places(result: &RunResult) -> Vec<LocustRow<'_>> {
     let endpoints = result.endpoints.iter().enumerate();
     let endpoints = endpoints.filter(|(_, endpoint)| !endpoint.endpoint.is_flow);
-    let mut places: Vec<Place<'_>> = endpoints
-        .map(|(position, endpoint)| Place {
+    let mut places: Vec<LocustRow<'_>> = endpoints
+        .map(|(position, endpoint)| LocustRow {
             endpoint: Some(position),
             method: &endpoint.endpoint.method,
             name: &endpoint.endpoint.name,
         })
         .collect();
     places.sort_by_key(|place| (place.name, place.method));
-    places.push(Place {
+    places.push(LocustRow {
         endpoint: None,
         method: "",
         name: AGGREGATED,
@@ -220,7 +220,7 @@ fn history(result: &RunResult, is_full: bool, csv: &mut Csv<'_>) -> io::Result<(
 
 /// One place, from second to second.
 struct History<'a> {
-    place: Place<'a>,
+    place: LocustRow<'a>,
     seconds: BTreeMap<u64, Cell>,
     total: Numbers,
     /// Of the whole run, since results keep no sizes by second.
@@ -228,7 +228,11 @@ struct History<'a> {
 }
 
 impl<'a> History<'a> {
-    fn new(place: Place<'a>, result: &RunResult, seconds: &BTreeMap<(u64, usize), Second>) -> Self {
+    fn new(
+        place: LocustRow<'a>,
+        result: &RunResult,
+        seconds: &BTreeMap<(u64, usize), Second>,
+    ) -> Self {
         let mut of_place: BTreeMap<u64, Cell> = BTreeMap::new();
         for ((second, position), of_second) in seconds {
             let is_wanted = match place.endpoint {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::cell;
-use super::locust::{AGGREGATED, Numbers, Place, places, started_at, whole};
+use super::locust::{AGGREGATED, LocustRow, Numbers, places, started_at, whole};
 use crate::metrics::{Cell, Outcome, Recent, RunResult};
 use crate::plan::Percentile;
 use crate::report::view;
@@ -66,7 +66,7 @@ pub fn locust_requests(state: LocustState, run: Option<(&RunResult, &Recent)>) -
     }
     rows.truncate(MAX_ROWS);
     errors.truncate(MAX_ROWS);
-    rows.push(total.json(&Place {
+    rows.push(total.json(&LocustRow {
         endpoint: None,
         method: "",
         name: AGGREGATED,
@@ -101,7 +101,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(result: &RunResult, recent: &Recent, place: &Place<'_>) -> Self {
+    fn of(result: &RunResult, recent: &Recent, place: &LocustRow<'_>) -> Self {
         let of_place = whole(result, place.endpoint);
         let current = match place.endpoint {
             Some(endpoint) => recent.cell(endpoint),
@@ -132,7 +132,7 @@ impl Row {
         rate(count, self.current_s)
     }
 
-    fn json(&self, place: &Place<'_>) -> Value {
+    fn json(&self, place: &LocustRow<'_>) -> Value {
         let times = &self.all.times;
         let whole_ms = |us: f64| (us / 1e3).round();
         let mut row = Map::new();

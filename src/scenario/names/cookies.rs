@@ -4,7 +4,7 @@
 //! themselves (`protocol`).
 
 use super::syntax::COOKIE;
-use super::{NameValue, Names, Origin};
+use super::{NameValue, Names, VariableSource};
 use crate::error::Diagnostic;
 use crate::plan::{Input, InputName, Slot};
 
@@ -43,7 +43,7 @@ impl Names<'_> {
             .help(format!(
                 "use `{{{{ cookie.{name} }}}}` in the requests that need it"
             ))),
-            false => Ok(self.position(&format!("{COOKIE}.{name}"), Origin::Cookie)),
+            false => Ok(self.position(&format!("{COOKIE}.{name}"), VariableSource::Cookie)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Names<'_> {
         let extra = self.extra.borrow();
         let used = extra.iter().enumerate().filter_map(|(i, extra)| {
             let name = extra.name.split_once('.').map(|(_, name)| name)?;
-            let is_cookie = extra.origin == Origin::Cookie;
+            let is_cookie = extra.origin == VariableSource::Cookie;
             is_cookie.then(|| (name.to_owned(), self.variables.len() + i))
         });
         used.collect()

@@ -271,7 +271,9 @@ function renderSeconds(run) {
   }
   byId("tiles").replaceChildren(...tiles);
   if (!seconds.length) return;
-  const limit = (name) => (report.slos || []).find((slo) => slo.name.includes(name) && !slo.endpoint && slo.unit === "ms");
+  const limit = (name) => (report.slos || []).find((slo) => (
+    slo.name.includes(name) && !slo.endpoint && slo.unit === "ms" && slo.window_s === null
+  ));
   const p95 = limit("p95");
   byId("charts").replaceChildren(
     chart(run, "Requests per second", (n) => short(n), [

@@ -5,9 +5,10 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::metrics::record::cell::OTHER;
+use crate::metrics::record::recorder::MAX_COMPONENTS;
 use crate::metrics::{
     Cell, CommitCell, ComponentCounts, ComponentSample, ConnectionSample, FailureCause,
-    FailureCount, FailureTexts, MeasureCounts, Origin, OriginSample, Outcome, Sample,
+    FailureCount, FailureTexts, MeasureCounts, OriginSample, Outcome, Responder, Sample,
     SparseHistogram,
 };
 use crate::plan::{CheckName, MeasureUnit};
@@ -123,11 +124,11 @@ impl CellSamples {
 
     pub(super) fn add_origin(&mut self, sample: &OriginSample) {
         let name = match &sample.origin {
-            Origin::Address(address) => {
+            Responder::Address(address) => {
                 let address = address.to_string();
                 return self.cell.add_failed_remote(&address, 1);
             }
-            Origin::Instance(name) => name,
+            Responder::Instance(name) => name,
         };
         self.cell.add_instance(name, |counts| {
             counts.responses += 1;
@@ -204,8 +205,24 @@ impl CellSamples {
     }
 }
 
+/// The names of the components that are counted under them, of which there are only so many.
+#[derive(Debug, Default)]
+pub(super) struct KeptNames(Vec<Arc<str>>);
+
+impl KeptNames {
+    /// Whether a component is counted under its own name.
+    pub(super) fn keep(&mut self, name: &Arc<str>) -> bool {
+        let is_known = position_of(name, self.0.iter()).is_some();
+        let is_kept = is_known || self.0.len() < MAX_COMPONENTS;
+        if is_kept && !is_known {
+            self.0.push(name.clone());
+        }
+        is_kept
+    }
+}
+
 /// Where a name is among others. Most are the very same text in memory, which takes no look at it.
-pub(super) fn position_of<'a>(
+fn position_of<'a>(
     name: &Arc<str>,
     mut names: impl Iterator<Item = &'a Arc<str>>,
 ) -> Option<usize> {
