@@ -18,7 +18,6 @@ mod tests;
 mod user;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::metrics::{Ending, HealthSample, Starts, Tick, Totals};
+use crate::metrics::{Ending, HealthSample, Tick, Totals};
 use crate::plan::{Model, Plan};
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -154,7 +153,6 @@ where
     let mut pending = PendingTicks::new(count, epoch);
     let mut sampler = Sampler::new(Machine::this());
     let (mut out_of_data, mut stopped) = (false, false);
-    let mut starts = BTreeMap::new();
     let mut panic = None;
     let mut dead_worker = None;
     loop {
@@ -169,14 +167,12 @@ where
             Some(WorkerMessage::Tick(shard, mut tick)) => {
                 out_of_data |= tick.out_of_data;
                 stopped |= tick.stopped;
-                Starts::add(&mut starts, std::mem::take(&mut tick.starts));
                 panic = panic.or(tick.panic.take());
                 pending.tick(shard, tick);
             }
             Some(WorkerMessage::Done(shard, mut tick, finish)) => {
                 out_of_data |= tick.out_of_data;
                 stopped |= tick.stopped;
-                Starts::add(&mut starts, std::mem::take(&mut tick.starts));
                 panic = panic.or(tick.panic.take());
                 pending.done(shard, tick, finish);
             }
@@ -215,7 +211,6 @@ where
         decided: false,
         out_of_data,
         stopped_by_scenario: stopped,
-        starts: Starts::failed_by_name(starts, &plan),
         aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),

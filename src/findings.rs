@@ -32,10 +32,6 @@ pub fn findings(result: &RunResult, grading: &Grading) -> Vec<Finding> {
     }
     let numbers = Numbers::of(result, grading);
     let mut all: Vec<Finding> = rules::ALL.iter().flat_map(|look| look(&numbers)).collect();
-    // Users that are missing are the cause of what follows from a lower load.
-    if all.iter().any(|finding| finding.rule == Rule::FailedStart) {
-        all.retain(|finding| !finding.rule.follows_from_low_load());
-    }
     all.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.rule));
     all
 }

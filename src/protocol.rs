@@ -175,7 +175,7 @@ pub struct Response {
     pub tls_handshakes: u16,
     /// Those of them that resumed an earlier session.
     pub tls_resumed: u16,
-    /// Where the last response came from.
+    /// Where the response to the last request came from; `None` when no head of it arrived.
     pub remote: Option<SocketAddr>,
     /// The version of the last response.
     pub version: Option<HttpVersion>,

@@ -242,7 +242,7 @@ async fn run<C: Client>(
     resumed(until, &halt).await;
     // The first period of a pacing counts from the start of the user, as in Locust.
     let mut due = Some(Instant::now());
-    if !user.start(&mut None).await {
+    if user.start(&mut None).await.is_err() {
         return;
     }
     let mut left = quota.unwrap_or(u64::MAX);

@@ -79,7 +79,7 @@ impl Drop for Arrival {
             state.recorder.dropped_late(state.is_measured(intended_us));
         }
         for subject in state.first_subjects(self.class, self.task) {
-            let sample = Sample::new(subject, Outcome::Dropped, intended_us);
+            let sample = Sample::new(subject, self.why.outcome(), intended_us);
             let text = self.why.text().to_owned();
             state.recorder.record(sample, Some(text.into()));
         }
@@ -95,6 +95,8 @@ enum DropReason {
     NoUser,
     /// The `on_start` of its user failed, or had not ended when the run did.
     NotReady,
+    /// There is no row of data for the `on_start` of its user.
+    NoData,
 }
 
 impl DropReason {
@@ -103,6 +105,14 @@ impl DropReason {
             Self::Late => "the load generator was late",
             Self::NoUser => "no free virtual user: raise `max_users`",
             Self::NotReady => "the virtual user was not ready: `on_start` failed or took too long",
+            Self::NoData => "there was no row of data for the `on_start` of the virtual user",
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Late | Self::NoUser | Self::NotReady => Outcome::Dropped,
+            Self::NoData => Outcome::DataExhausted,
         }
     }
 }
@@ -286,11 +296,15 @@ async fn serve<C: Client>(
         let mut due = Some(arrival.due);
         let mut work = pin!(async {
             if !is_started {
-                is_started = user.start(&mut due).await;
+                if let Err(outcome) = user.start(&mut due).await {
+                    return arrival.drop_for(match outcome {
+                        Outcome::DataExhausted => DropReason::NoData,
+                        _ => DropReason::NotReady,
+                    });
+                }
+                is_started = true;
             }
-            if !is_started {
-                arrival.drop_for(DropReason::NotReady);
-            } else if let Some(rng) = arrival.rng.take() {
+            if let Some(rng) = arrival.rng.take() {
                 user.arrive(arrival.k, arrival.task, rng, due).await;
             }
         });

@@ -4,7 +4,6 @@
 //! Here: a worker without its own thread. Not here: several workers, signals, the health of the load
 //! generator, all of which are about real time.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 use super::message::{Finish, Orders, WorkerCommand};
 use super::schedule::timer::Timer;
 use super::worker;
-use crate::metrics::{Ending, Starts, Tick, Totals};
+use crate::metrics::{Ending, Tick, Totals};
 use crate::plan::Plan;
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -32,12 +31,11 @@ pub async fn simulate<C: Client + 'static>(
     let command = watch::Sender::new(WorkerCommand::Start(epoch));
     let client = Rc::new(client);
     let (mut totals, mut out_of_data) = (Totals::default(), false);
-    let (mut stopped, mut starts) = (false, BTreeMap::new());
-    let mut on_tick = |mut tick: Tick| {
+    let mut stopped = false;
+    let mut on_tick = |tick: Tick| {
         totals = tick.totals;
         out_of_data |= tick.out_of_data;
         stopped |= tick.stopped;
-        Starts::add(&mut starts, std::mem::take(&mut tick.starts));
         each_second(tick);
     };
     let orders = Orders {
@@ -70,7 +68,6 @@ pub async fn simulate<C: Client + 'static>(
         out_of_data,
         stopped_by_scenario: stopped,
         decided: false,
-        starts: Starts::failed_by_name(starts, plan),
         aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),

@@ -35,6 +35,13 @@ pub(super) struct Simulation {
 }
 
 impl Simulation {
+    /// How often `on_start` failed, and how often of that in a measured phase.
+    pub(super) fn failed_starts(&self) -> (u64, u64) {
+        let starts = || self.ticks.iter().flat_map(|tick| tick.starts.values());
+        let failed = starts().map(|starts| starts.failed).sum();
+        (failed, starts().map(|starts| starts.failed_measured).sum())
+    }
+
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.samples.iter().filter(|s| s.outcome == outcome).count()
     }

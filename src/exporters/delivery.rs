@@ -83,6 +83,7 @@ impl Delivery {
         }
     }
 
+    /// What may not have been taken is delivered again: rather twice than never.
     async fn once(&self, sink: &mut Sink, counts: &RefCell<Counts>) {
         let messages = sink.encode(&counts.borrow());
         // What is added from here on belongs to the next one.

@@ -2,6 +2,7 @@
 //!
 //! Not here: how they are sent (`sink`).
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::exporters::counts::Counts;
@@ -16,12 +17,14 @@ const MAX_PACKET_BYTES: usize = 1_432;
 pub(super) fn packets(counts: &Counts, is_tagged: bool) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     let mut packet = String::new();
+    let measured = counts.phases.iter().filter(|phase| phase.measured);
+    let measured: BTreeSet<_> = measured.map(|phase| name_part(&phase.name)).collect();
     for family in Family::all(counts) {
         if family.kind == FamilyKind::Info {
             continue;
         }
         for series in &family.series {
-            for line in lines(&family, series, is_tagged) {
+            for line in lines(&family, series, &measured, is_tagged) {
                 if !packet.is_empty() && packet.len() + line.len() + 1 > MAX_PACKET_BYTES {
                     packets.push(std::mem::take(&mut packet).into_bytes());
                 }
@@ -38,7 +41,14 @@ pub(super) fn packets(counts: &Counts, is_tagged: bool) -> Vec<Vec<u8>> {
     packets
 }
 
-fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<String> {
+/// Lines of a series. `measured` are the parts of names that measured phases have: without a tag that tells them apart,
+/// gauges of the warm-up would be those of a stage with its name.
+fn lines(
+    family: &Family<'_>,
+    series: &Series<'_>,
+    measured: &BTreeSet<String>,
+    is_tagged: bool,
+) -> Vec<String> {
     let mut name = "perfctl".to_owned();
     let mut tags = String::new();
     // The scenario and the endpoint come first, as the folders of a tree.
@@ -63,7 +73,12 @@ fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<Strin
             let separator = if tags.is_empty() { "|#" } else { "," };
             let _ = write!(tags, "{separator}{key}:{}", clean(value, ",|\n"));
         } else if is_of_name {
-            let _ = write!(name, ".{}", clean(value, ".:|@/ \n"));
+            let part = name_part(value);
+            let is_taken = *key == exported::PHASE
+                && series.labels.contains(&(exported::MEASURED, "false"))
+                && measured.contains(&part);
+            let _ = write!(name, ".{part}");
+            name += if is_taken { ".unmeasured" } else { "" };
         }
     }
     let _ = write!(name, ".{}", family.short_name());
@@ -80,6 +95,11 @@ fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<Strin
     }
 }
 
+/// A label as part of a name.
+fn name_part(value: &str) -> String {
+    clean(value, ".:|@/ \n")
+}
+
 /// Without these characters, which have a meaning.
 fn clean(value: &str, special: &str) -> String {
     let cleaned = value.chars().map(|c| match c {
@@ -92,6 +112,7 @@ fn clean(value: &str, special: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exporters::counts::PhaseLabels;
     use crate::exporters::fixture::counts;
 
     fn text(is_tagged: bool) -> String {
@@ -105,6 +126,41 @@ mod tests {
             .into_iter()
             .map(|packet| String::from_utf8(packet).unwrap());
         texts.map(|text| text + "\n").collect()
+    }
+
+    #[test]
+    fn a_stage_with_the_name_of_the_warm_up_has_names_of_its_own() {
+        let phases = [
+            ("after the load", false),
+            ("warmup", false),
+            ("ramp", false),
+            ("warmup", true),
+            ("after/the load", true),
+        ];
+        let mut counts = counts();
+        let cell = counts.cells[&(0, 0)].clone();
+        counts.cells = (0..phases.len())
+            .map(|phase| ((0, phase), cell.clone()))
+            .collect();
+        counts.phases = Vec::from(phases.map(|(name, measured)| PhaseLabels {
+            name: name.to_owned(),
+            measured,
+        }));
+        let text = |is_tagged| {
+            let packets = packets(&counts, is_tagged).concat();
+            String::from_utf8(packets).unwrap()
+        };
+        for part in [
+            "after_the_load.unmeasured",
+            "warmup.unmeasured",
+            "ramp",
+            "warmup",
+            "after_the_load",
+        ] {
+            let name = format!(".list_\"a,_b\"=\\_1.{part}.ok.response_time.p95:");
+            assert_eq!(text(false).matches(&name).count(), 1, "{part}");
+        }
+        assert!(!text(true).contains("unmeasured"));
     }
 
     #[test]

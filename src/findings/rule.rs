@@ -67,11 +67,6 @@ impl Rule {
         matches!(self, Self::LowThroughput | Self::MissedSlo)
     }
 
-    /// Whether its findings follow where the load is lower than planned.
-    pub(super) fn follows_from_low_load(self) -> bool {
-        matches!(self, Self::LowThroughput | Self::Saturation)
-    }
-
     /// When it applies.
     pub fn condition(self) -> &'static str {
         self.row().condition
@@ -91,8 +86,8 @@ impl Rule {
         let (name, condition, meaning, next_step) = match self {
             Self::FailedStart => (
                 "failed_start",
-                "`on_start` failed for more than 1% of the users of a class",
-                "these users did nothing else, so the load was lower than planned, and the numbers are those of other users",
+                "with 99% confidence, more than 1% of the times that users of a class carried out `on_start`, it failed",
+                "a user whose `on_start` fails does nothing else, so that the load lacks its requests, or the arrival that it was started for",
                 "carry out the class once: `perfctl try SCENARIO`; then look at the failed request: `perfctl report --failures`",
             ),
             Self::HighErrorRate => (

@@ -12,8 +12,8 @@ use crate::metrics::{
     Outcome, Responder, Sample, Starts, Tick, fixture,
 };
 use crate::plan::{
-    Direction, FindingSeverity, MeasureUnit, Metric, ObservedNumber, ObservedUnit, Percentile,
-    Scale, SloScope, Stage,
+    Direction, FindingSeverity, MeasureUnit, Metric, Model, ObservedNumber, ObservedUnit,
+    Percentile, Scale, SloScope, Stage,
 };
 
 /// What is wrong with the simulated service.
@@ -482,28 +482,69 @@ fn rules_have_names_of_their_own_and_are_documented() {
     }
 }
 
-#[test]
-fn a_class_whose_start_fails_is_found_before_what_follows_from_it() {
-    let mut result = fixture::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
-    result.run.slos = vec![fixture::slo("throughput_rps", Metric::Throughput, 1_000.0)];
-    assert_eq!(found(&result)[0].rule, Rule::LowThroughput);
-    let mut with = |failed, ended| {
-        let starts = Starts {
-            ended,
-            failed,
-            why: Some("step `log in` ended as http_4xx".to_owned()),
-        };
-        let ending = result.run.ending.as_mut().unwrap();
-        ending.starts = [("shopper".to_owned(), starts)].into();
-        found(&result)
+/// The run, in which `on_start` of the class `shopper` failed so many times.
+fn with_starts(mut result: RunResult, failed: u64, ended: u64) -> RunResult {
+    let starts = Starts {
+        ended,
+        failed,
+        failed_measured: 0,
+        why: Some("step `log in` ended as http_4xx".to_owned()),
     };
-    assert_eq!(with(1, 100)[0].rule, Rule::LowThroughput);
-    let found = with(6, 6);
-    assert_eq!(found.len(), 1, "{found:#?}");
+    result.run.starts = [("shopper".to_owned(), starts)].into();
+    result
+}
+
+#[test]
+fn a_class_whose_start_fails_is_a_finding_if_the_share_is_more_than_chance() {
+    let run = || fixture::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
+    let found = |failed, ended| found(&with_starts(run(), failed, ended));
+    let all = found(6, 6);
+    assert_eq!(all.len(), 1, "{all:#?}");
     assert_eq!(
-        found[0].text,
+        all[0].text,
         "shopper: `on_start` failed for 6 of 6 users, the first: step `log in` ended as http_4xx"
     );
-    assert_eq!(found[0].severity, FindingSeverity::Critical);
-    assert_eq!(with(3, 6)[0].severity, FindingSeverity::High);
+    assert_eq!(all[0].severity, FindingSeverity::Critical);
+    assert_eq!(found(3, 6)[0].severity, FindingSeverity::High);
+    // These shares are above 1%, but so they may be by chance.
+    assert_eq!(found(1, 50), []);
+    assert_eq!(found(3, 200), []);
+    assert_eq!(found(20, 200).len(), 1);
+    let mut killed = with_starts(run(), 6, 6);
+    killed.run.ending = None;
+    assert_eq!(rules(&killed), [Rule::FailedStart]);
+}
+
+/// In the open model, users are started for arrivals, and each arrival tries again.
+#[test]
+fn starts_of_the_open_model_are_not_counted_as_users() {
+    let mut result = fixture::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
+    result.run.load.model = Model::Open { max_users: 10 };
+    let all = found(&with_starts(result, 60, 100));
+    assert_eq!(all.len(), 1, "{all:#?}");
+    let shown = all[0].evidence.iter().map(ToString::to_string);
+    let shown: Vec<_> = shown.chain([all[0].text.clone()]).collect();
+    assert_eq!(
+        shown,
+        [
+            "failed share: 60% (threshold 1%)",
+            "failed share at least: 47.14%",
+            "failed starts: 60",
+            "shopper: `on_start` failed 60 of 100 times, the first: step `log in` ended as http_4xx",
+        ]
+    );
+}
+
+/// Overload makes starts fail, too: they are no reason to be silent about it.
+#[test]
+fn a_failed_start_hides_no_other_finding() {
+    for failed in [3, 100, 200] {
+        let found = rules(&with_starts(levels(&[4, 8], 4), failed, 200));
+        assert!(found.contains(&Rule::Saturation), "{failed}: {found:?}");
+        assert_eq!(found.contains(&Rule::FailedStart), failed > 3);
+    }
+    let mut result = fixture::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
+    result.run.slos = vec![fixture::slo("throughput_rps", Metric::Throughput, 1_000.0)];
+    let found = rules(&with_starts(result, 6, 6));
+    assert_eq!(found, [Rule::FailedStart, Rule::LowThroughput]);
 }

@@ -158,6 +158,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         trace: None,
         adjustments: Vec::new(),
         stopped_at_us: None,
+        starts: Default::default(),
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;
@@ -181,7 +182,6 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         out_of_data: false,
         stopped_by_scenario: false,
         decided: false,
-        starts: Default::default(),
         aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
@@ -192,8 +192,6 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             started: planned - dropped,
             dropped_late: 0,
             dropped_late_measured: 0,
-            failed_starts: 0,
-            failed_starts_measured: 0,
             stopped_users: 0,
             throttled: 0,
             throttled_us: 0,

@@ -208,31 +208,40 @@ mod tests {
         assert!(idle_share(|turn| turn % 2 == 0).await < 0.1);
     }
 
-    #[tokio::test]
-    async fn a_precise_timer_never_returns_early_and_can_be_used_again() {
-        let meter = Meter::new(Instant::now());
-        let timer = Timer::precise();
-        assert!(matches!(timer, Timer::Precise(_)));
-        for us in [0, 50, 300, 1500] {
-            let at = Instant::now() + Duration::from_micros(us);
-            timer.sleep_until(at, &meter).await;
-            assert!(Instant::now() >= at);
+    fn precise() -> PreciseTimer {
+        match Timer::precise() {
+            Timer::Precise(timer) => timer,
+            Timer::Coarse => panic!("no timerfd"),
         }
     }
 
+    /// The wait by itself: what comes after it polls until it is time, whenever that began.
     #[tokio::test]
-    async fn the_time_spent_spinning_is_bounded() {
-        let meter = Meter::new(Instant::now());
-        let Timer::Precise(timer) = Timer::precise() else {
-            panic!("no timerfd")
-        };
-        timer.lead_ns.set(MOST_LEAD_NS);
-        for _ in 0..100 {
-            let at = Instant::now() + Duration::from_micros(200);
-            timer.sleep_until(at, &meter).await.unwrap();
+    async fn a_precise_timer_never_returns_early_and_can_be_used_again() {
+        let timer = precise();
+        for us in [0, 50, 300, 1500] {
+            let at = Instant::now() + Duration::from_micros(us);
+            timer.wait(at).await.unwrap();
             assert!(Instant::now() >= at);
-            assert!(timer.lead_ns.get() <= MOST_LEAD_NS);
         }
+        let meter = Meter::new(Instant::now());
+        let at = Instant::now() + Duration::from_micros(300);
+        timer.sleep_until(at, &meter).await.unwrap();
+        assert!(Instant::now() >= at);
+    }
+
+    /// However long the wait, only the lead is polled.
+    #[tokio::test]
+    async fn the_time_spent_polling_is_bounded_by_the_lead() {
+        let meter = Meter::new(Instant::now());
+        let timer = precise();
+        for _ in 0..100 {
+            timer.lead_ns.set(MOST_LEAD_NS);
+            let at = Instant::now() + Duration::from_micros(500);
+            timer.sleep_until(at, &meter).await.unwrap();
+        }
+        let polled_ns = meter.take_waited().as_nanos() as f64;
+        assert!(polled_ns <= 100.0 * MOST_LEAD_NS, "{polled_ns}");
     }
 
     #[test]
@@ -247,13 +256,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_canceled_wait_does_not_end_the_next_one_early() {
-        let meter = Meter::new(Instant::now());
-        let timer = Timer::precise();
-        let soon = Instant::now() + Duration::from_micros(200);
-        let given_up = timer.sleep_until(soon, &meter);
-        drop(tokio::time::timeout(Duration::ZERO, given_up).await);
-        let at = Instant::now() + Duration::from_millis(5);
-        timer.sleep_until(at, &meter).await;
+        let timer = precise();
+        // A machine that stops the thread for that long leaves nothing to wait for.
+        let soon = loop {
+            let soon = Instant::now() + Duration::from_millis(20);
+            let given_up = tokio::time::timeout(Duration::ZERO, timer.wait(soon)).await;
+            if given_up.is_err() {
+                break soon;
+            }
+        };
+        std::thread::sleep(soon.saturating_duration_since(Instant::now()));
+        // The runtime sees the expiry that nobody waits for.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let at = Instant::now() + Duration::from_millis(50);
+        timer.wait(at).await.unwrap();
         assert!(Instant::now() >= at);
     }
 }

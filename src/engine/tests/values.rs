@@ -137,6 +137,25 @@ async fn users_end_with_their_rows_and_each_end_is_counted() {
     assert!(!last.out_of_data);
 }
 
+/// A user without a row ends as planned, in either model: its `on_start` has not failed.
+#[tokio::test(start_paused = true)]
+async fn a_start_for_which_no_row_is_left_has_not_failed() {
+    let of_users = (closed(70), OnEnd::StopUser, 5, 2);
+    // The user of each arrival is busy until the end.
+    let arrivals = plan(load(OPEN, &[(1.0, 0.0, 60.0)]), &[1, 1]);
+    let of_arrivals = (arrivals, OnEnd::StopRun, 5, 2);
+    for (base, on_end, rows, missing) in [of_users, of_arrivals] {
+        let mut plan = feeding(base, RowOrder::Unique, Per::User, on_end, rows);
+        plan.classes[0].on_start = vec![Step::Request(0)];
+        let simulated = run_shard(&plan, (0, 1), takes(30_000), None).await;
+        assert_eq!(simulated.count(Outcome::DataExhausted), missing);
+        assert_eq!(simulated.count(Outcome::Dropped), 0);
+        let last = simulated.ticks.last().unwrap();
+        assert_eq!(last.totals.planned, simulated.samples.len() as u64);
+        assert_eq!(simulated.failed_starts(), (0, 0));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_run_ends_at_the_first_missing_row() {
     let base = plan(load(OPEN, &[(100.0, 0.0, 60.0)]), &[1]);

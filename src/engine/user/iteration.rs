@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::User;
 use super::values::RenderError;
+use crate::metrics::Outcome;
 use crate::plan::{Step, ThinkTime, first_request};
 use crate::protocol::Client;
 use crate::units::{MAX_DURATION, as_us, parse_duration};
@@ -24,22 +25,26 @@ const PAUSE: Duration = Duration::from_millis(10);
 const INSTEAD: Duration = Duration::from_secs(1);
 
 impl<C: Client> User<C> {
-    /// What the user does once, before its first iteration. Returns whether that succeeded; if not, it
-    /// is counted, and the user must not go on.
-    pub(crate) async fn start(&mut self, due: &mut Option<Instant>) -> bool {
+    /// What the user does once, before its first iteration.
+    ///
+    /// # Errors
+    /// What it ended as, after which the user must not go on. That is counted, unless data ran out: then the user ends
+    /// as planned.
+    pub(crate) async fn start(&mut self, due: &mut Option<Instant>) -> Result<(), Outcome> {
         if !self.values.is_filled() {
             self.values.fill().await;
         }
         let state = self.state.clone();
         let steps = &state.plan.classes[self.class].on_start;
         if steps.is_empty() {
-            return true;
+            return Ok(());
         }
         let arrival_due = *due;
         let ended = self.steps(steps, due, false).await;
         self.is_leaving = false;
         match &ended {
             Ok(_) => state.recorder.start_succeeded(self.class),
+            Err(error) if error.outcome == Outcome::DataExhausted => {}
             Err(error) => {
                 let due = arrival_due.map(|due| due.saturating_duration_since(state.epoch));
                 let is_measured = due.is_some_and(|due| state.is_measured(as_us(due)));
@@ -47,7 +52,7 @@ impl<C: Client> User<C> {
                 state.recorder.start_failed(self.class, is_measured, why);
             }
         }
-        ended.is_ok()
+        ended.map(|_| ()).map_err(|error| error.outcome)
     }
 
     /// What the user does once, after its last iteration.

@@ -5,26 +5,27 @@
 use crate::findings::finding::Finding;
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
+use crate::findings::statistics::share_interval;
 use crate::metrics::Starts;
 use crate::plan::{FindingSeverity, Model, Scale};
 use crate::units::format_count;
 
-/// A smaller share of the users of a class hardly changes the load.
+/// A smaller share of failures hardly changes the load.
 const SHARE: f64 = 0.01;
 
 pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let run = &numbers.result.run;
-    let ending = run.ending.as_ref();
-    let classes = ending.into_iter().flat_map(|ending| &ending.starts);
+    let classes = run.starts.iter();
     let found = classes.filter_map(|(class, starts)| of_class(class, starts, run.load.model));
     found.collect()
 }
 
 fn of_class(class: &str, starts: &Starts, model: Model) -> Option<Finding> {
-    let share = starts.failed as f64 / starts.ended.max(1) as f64;
-    if share <= SHARE {
+    let (least, _) = share_interval(starts.failed, starts.ended);
+    if least <= SHARE {
         return None;
     }
+    let share = starts.failed as f64 / starts.ended as f64;
     let severity = match starts.failed == starts.ended {
         true => FindingSeverity::Critical,
         false => FindingSeverity::High,
@@ -40,7 +41,8 @@ fn of_class(class: &str, starts: &Starts, model: Model) -> Option<Finding> {
     }
     let finding = Finding::new(Rule::FailedStart, severity, text)
         .of_part(class)
-        .against("share_of_users", (share, SHARE), Scale::Share)
+        .against("failed_share", (share, SHARE), Scale::Share)
+        .with("failed_share_at_least", least, Scale::Share)
         .with("failed_starts", starts.failed as f64, Scale::Number);
     Some(finding)
 }

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use super::concern::Concern;
-use crate::metrics::{Interval, Outcome, RunResult, Totals, Window};
+use crate::metrics::{Interval, Outcome, RunResult, Window};
 use crate::plan::Model;
 use crate::units::{format_count, format_counted};
 
@@ -34,9 +34,9 @@ impl RunResult {
             let (dropped, planned) = (format_count(dropped), format_counted(planned, "arrival"));
             return Some(format!("{dropped} of {planned} dropped"));
         }
-        let failed = match (self.run.load.model, &self.run.ending) {
-            (Model::Closed, Some(ending)) => ending.totals.failed_starts,
-            _ => 0,
+        let failed = match self.run.load.model {
+            Model::Closed => self.run.failed_starts(),
+            Model::Open { .. } => 0,
         };
         let users = failed.max(self.run.load.peak().ceil() as u64);
         is_too_much(failed, users).then(|| {
@@ -50,9 +50,8 @@ impl RunResult {
     /// Of each class of users whose `on_start` failed for some: `shopper: 6 of 6, the first: ...`; those in which
     /// most failed first.
     pub fn causes_of_failed_starts(&self) -> Vec<String> {
-        let ending = self.run.ending.as_ref();
-        let classes = ending.into_iter().flat_map(|ending| &ending.starts);
-        let mut classes: Vec<_> = classes.collect();
+        let classes = self.run.starts.iter();
+        let mut classes: Vec<_> = classes.filter(|(_, starts)| starts.failed > 0).collect();
         classes.sort_by_key(|(_, starts)| Reverse(starts.failed));
         let causes = classes
             .into_iter()
@@ -139,10 +138,9 @@ impl RunResult {
     /// Arrivals that were dropped because the `on_start` of their user failed, outside of and in the
     /// measured phases. They have a note of their own.
     fn arrivals_without_start(&self) -> (u64, u64) {
-        let ending = self.run.ending.as_ref();
-        let totals = ending.map_or_else(Totals::default, |ending| ending.totals);
-        let measured = totals.failed_starts_measured;
-        (totals.failed_starts.saturating_sub(measured), measured)
+        let of_classes = self.run.starts.values();
+        let measured = of_classes.map(|starts| starts.failed_measured).sum();
+        (self.run.failed_starts().saturating_sub(measured), measured)
     }
 
     /// What was dropped in ramps and the warm-up, which affects no number that is graded.
@@ -232,7 +230,13 @@ mod tests {
             ramp.outcomes.insert(Outcome::Dropped, 20);
             let totals = &mut result.run.ending.as_mut().unwrap().totals;
             totals.planned += 20;
-            (totals.failed_starts, totals.failed_starts_measured) = (failed, measured);
+            let starts = Starts {
+                ended: 1_000,
+                failed,
+                failed_measured: measured,
+                why: None,
+            };
+            result.run.starts = [("a".to_owned(), starts)].into();
             judged(&result).1
         };
         let starts = |warnings: &[String], text: &str| warnings.iter().any(|w| w.starts_with(text));
@@ -339,29 +343,26 @@ mod tests {
             .stages
             .iter_mut()
             .for_each(|stage| stage.level = 200.0);
-        result.run.ending.as_mut().unwrap().totals.failed_starts = 2;
-        assert_eq!(result.undelivered(), None);
-        result.run.ending.as_mut().unwrap().totals.failed_starts = 3;
-        let wanted = "3 of 200 users ended because their `on_start` failed";
-        assert_eq!(result.undelivered().as_deref(), Some(wanted));
-        let starts = |failed, why: &str| Starts {
-            ended: 100,
-            failed,
-            why: Some(why.to_owned()),
+        let starts = |class: &str, failed, why: &str| {
+            let starts = Starts {
+                ended: 100,
+                failed,
+                failed_measured: 0,
+                why: Some(why.to_owned()),
+            };
+            (class.to_owned(), starts)
         };
-        result.run.ending.as_mut().unwrap().starts = [
-            (
-                "shopper".to_owned(),
-                starts(1, "step `cart` ended as reset"),
-            ),
-            (
-                "visitor".to_owned(),
-                starts(2, "step `log in` ended as http_4xx"),
-            ),
-        ]
-        .into();
+        let visitor = || starts("visitor", 2, "step `log in` ended as http_4xx");
+        result.run.starts = [visitor(), starts("guest", 0, "")].into();
+        assert_eq!(result.undelivered(), None);
+        let shopper = starts("shopper", 1, "step `cart` ended as reset");
+        result.run.starts = [visitor(), shopper].into();
         let wanted = "3 of 200 users ended because their `on_start` failed; visitor: 2 of 100, the first: step \
             `log in` ended as http_4xx; shopper: 1 of 100, the first: step `cart` ended as reset";
         assert_eq!(result.undelivered().as_deref(), Some(wanted));
+        // That of a killed run is known, too.
+        result.run.ending = None;
+        assert_eq!(result.undelivered().as_deref(), Some(wanted));
+        assert!(result.warnings()[0].starts_with("users ended because their `on_start` failed: 3"));
     }
 }

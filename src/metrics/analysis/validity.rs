@@ -77,7 +77,7 @@ impl RunResult {
     }
 
     fn failed_starts(&self) -> Option<String> {
-        let count = self.run.ending.as_ref()?.totals.failed_starts;
+        let count = self.run.failed_starts();
         (count > 0).then(|| {
             let count = format_count(count);
             let text = match self.run.load.model {

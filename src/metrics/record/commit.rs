@@ -1,10 +1,12 @@
 //! What ended in one second of the run, all workers together: a line of the journal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::storage::packed;
 use crate::metrics::{
-    Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Traces,
+    Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Starts, Traces,
 };
 use crate::plan::Percentile;
 
@@ -40,6 +42,9 @@ pub struct Commit {
     /// When the load ended, if it had by then, from its start; us. What it still waited for comes later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at_us: Option<u64>,
+    /// How the `on_start` of users ended, by the names of their classes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<String, Starts>,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

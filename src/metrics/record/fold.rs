@@ -89,7 +89,7 @@ impl Fold {
         self
     }
 
-    /// Counts endpoints and flows in the rows of this plan.
+    /// Counts endpoints and flows in the rows of this plan, and users in its classes.
     pub fn in_rows_of(mut self, plan: &Plan) -> Self {
         self.rows.plan(plan);
         self
@@ -185,6 +185,7 @@ impl Fold {
             traces,
             adjustments: Vec::new(),
             stopped_at_us: ticks.iter().filter_map(|tick| tick.stopped_at_us).max(),
+            starts: self.rows.starts(ticks),
             health: None,
         };
         (commit, live)

@@ -63,11 +63,10 @@ impl Recorder {
     /// that.
     pub fn start_failed(&self, class: usize, is_measured: bool, why: impl FnOnce() -> String) {
         let mut tick = self.tick.borrow_mut();
-        tick.totals.failed_starts += 1;
-        tick.totals.failed_starts_measured += u64::from(is_measured);
         let starts = tick.starts.entry(class).or_default();
         starts.ended += 1;
         starts.failed += 1;
+        starts.failed_measured += u64::from(is_measured);
         starts.why.get_or_insert_with(why);
     }
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Plan;
-
 /// What the workers counted independently of the samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -18,13 +16,6 @@ pub struct Totals {
     /// Those of them that were due in a measured phase.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_late_measured: u64,
-    /// Virtual users that ended because their `on_start` failed; in the open model, arrivals that
-    /// were dropped for that reason.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub failed_starts: u64,
-    /// Of the open model: those of them that were due in a measured phase.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub failed_starts_measured: u64,
     /// Virtual users that a step of the scenario ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stopped_users: u64,
@@ -50,8 +41,6 @@ impl Totals {
         self.started += other.started;
         self.dropped_late += other.dropped_late;
         self.dropped_late_measured += other.dropped_late_measured;
-        self.failed_starts += other.failed_starts;
-        self.failed_starts_measured += other.failed_starts_measured;
         self.stopped_users += other.stopped_users;
         self.throttled += other.throttled;
         self.throttled_us += other.throttled_us;
@@ -64,29 +53,28 @@ impl Totals {
 pub struct Starts {
     /// How many did.
     pub ended: u64,
-    /// How many failed.
+    /// How many failed: users that ended for that, or in the open model arrivals that were dropped.
     pub failed: u64,
+    /// Of the open model: those of them that were due in a measured phase.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_measured: u64,
     /// Why the first of these did, such as `step \`log in\` ended as http_4xx`.
     pub why: Option<String>,
 }
 
 impl Starts {
     /// Adds those of a later time, or of another worker, to those of each class.
-    pub fn add(all: &mut BTreeMap<usize, Self>, more: BTreeMap<usize, Self>) {
+    pub(crate) fn add(
+        all: &mut BTreeMap<String, Self>,
+        more: impl IntoIterator<Item = (String, Self)>,
+    ) {
         for (class, starts) in more {
             let known = all.entry(class).or_default();
             known.ended += starts.ended;
             known.failed += starts.failed;
+            known.failed_measured += starts.failed_measured;
             known.why = known.why.take().or(starts.why);
         }
-    }
-
-    /// Those of the classes in which some failed, by the names of the classes of this plan.
-    pub fn failed_by_name(all: BTreeMap<usize, Self>, plan: &Plan) -> BTreeMap<String, Self> {
-        let failed = all.into_iter().filter(|(_, starts)| starts.failed > 0);
-        failed
-            .filter_map(|(class, starts)| Some((plan.classes.get(class)?.name.clone(), starts)))
-            .collect()
     }
 }
 
@@ -101,8 +89,6 @@ mod tests {
             started: 2 * n,
             dropped_late: 3 * n,
             dropped_late_measured: 6 * n,
-            failed_starts: 4 * n,
-            failed_starts_measured: 7 * n,
             stopped_users: 6 * n,
             throttled: 8 * n,
             throttled_us: 9 * n,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::windowed::WindowedNames;
 use crate::metrics::{
     Cell, Commit, Ending, EndpointResult, FailureSamples, Interval, LiveWindows, Observation,
-    RunInfo, RunResult, Traces, check_version,
+    RunInfo, RunResult, Starts, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -148,6 +148,7 @@ impl Assembly {
         result.health.extend(commit.health);
         result.run.adjustments.extend(commit.adjustments);
         result.run.stopped_at_us = commit.stopped_at_us;
+        Starts::add(&mut result.run.starts, commit.starts);
         result.failure_samples.append(commit.failure_samples);
         if !commit.traces.is_empty() {
             result.traces.merge(commit.traces);

@@ -97,6 +97,9 @@ pub struct RunInfo {
     /// where `ending` says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at_us: Option<u64>,
+    /// How the `on_start` of users ended, by the names of their classes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<String, Starts>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -236,9 +239,6 @@ pub struct Ending {
     /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decided: bool,
-    /// How the `on_start` of users ended, by the names of the classes in which some failed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub starts: BTreeMap<String, Starts>,
     /// Why the tear-down failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_teardown: Option<String>,
@@ -263,6 +263,11 @@ impl RunInfo {
     /// Whether the load was changed by hand, so that it is not that of the plan.
     pub fn is_adjusted(&self) -> bool {
         !self.adjustments.is_empty()
+    }
+
+    /// How often `on_start` failed: how many users ended for that, or in the open model, how many arrivals were dropped.
+    pub fn failed_starts(&self) -> u64 {
+        self.starts.values().map(|starts| starts.failed).sum()
     }
 
     /// The part of it that is known before the load starts.
@@ -304,6 +309,7 @@ impl RunInfo {
             trace: TraceInfo::of(plan),
             adjustments: Vec::new(),
             stopped_at_us: None,
+            starts: BTreeMap::new(),
             ending: None,
         }
     }

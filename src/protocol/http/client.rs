@@ -400,8 +400,9 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         jar.add_to(&mut outgoing);
         let redirects = response.redirects;
         (self.session).add_trace(self.request, &mut outgoing, redirects);
-        // Those of the response before this one.
+        // Those of the response before this one, which is not to blame if there is no further one.
         let headers = std::mem::take(&mut response.headers);
+        response.remote = None;
         let transport = &self.session.transport;
         let ended = transport.exchange(outgoing, self.limits, response).await;
         if let (Some(last), Ok(_)) = (&self.session.last_url, &ended) {

@@ -291,6 +291,24 @@ async fn redirects_are_followed_and_counted(client: ClientChoice) {
     assert_eq!((response.redirects, server.requests()), (2, 3));
 }
 
+async fn a_failure_without_a_response_is_of_no_address(client: ClientChoice) {
+    let cut = || b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n<close>".to_vec();
+    for (hops, has_address) in [
+        (vec![Vec::new()], false),
+        (vec![redirect(302, "/next"), Vec::new()], false),
+        (vec![cut()], true),
+        (vec![redirect(302, "/next"), cut()], true),
+    ] {
+        let what = format!("{} hops, {has_address}", hops.len());
+        let server = Server::start(move |number, _| hops[number as usize].clone());
+        let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
+        assert!(response.failure.is_some(), "{what}");
+        let address = response.remote.map(|remote| remote.to_string());
+        let wanted = has_address.then(|| server.address.clone());
+        assert_eq!(address, wanted, "{what}");
+    }
+}
+
 async fn a_redirect_that_leads_nowhere_has_its_outcome(client: ClientChoice) {
     let server = Server::start(|_, _| redirect(302, "/again"));
     let mut looping = endpoint(Method::Get, "/");
@@ -483,6 +501,7 @@ for_each_client! {
     failures_have_the_outcome_of_their_cause
     a_plain_server_on_a_tls_port_is_a_tls_failure
     a_tls_handshake_that_stalls_has_an_outcome_of_its_own
+    a_failure_without_a_response_is_of_no_address
     redirects_are_followed_and_counted
     a_redirect_that_leads_nowhere_has_its_outcome
     a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed

@@ -154,8 +154,8 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
     let completed = run(&serving, 3, &keys).run();
     let result = completed.result();
     let totals = result.run.ending.as_ref().unwrap().totals;
-    assert_eq!((totals.failed_starts, totals.started), (3, 3));
-    let starts = &result.run.ending.as_ref().unwrap().starts["customer"];
+    assert_eq!((result.run.failed_starts(), totals.started), (3, 3));
+    let starts = &result.run.starts["customer"];
     assert_eq!((starts.ended, starts.failed), (3, 3));
     let why = starts.why.as_deref().unwrap();
     assert!(why.starts_with("step `log in` ended as http_"), "{why}");

@@ -224,10 +224,9 @@ impl KeptNames {
 /// Where a name is among others. Most are the very same text in memory, which takes no look at it.
 fn position_of<'a>(
     name: &Arc<str>,
-    names: impl Iterator<Item = &'a Arc<str>> + Clone,
+    mut names: impl Iterator<Item = &'a Arc<str>>,
 ) -> Option<usize> {
-    let same = names.clone().position(|one| Arc::ptr_eq(one, name));
-    same.or_else(|| names.clone().position(|one| one == name))
+    names.position(|one| Arc::ptr_eq(one, name) || one == name)
 }
 
 /// The failures of an endpoint with these checks that have this cause.

@@ -1,9 +1,9 @@
-//! In which row of the statistics each position of samples is counted.
+//! In which row of the statistics each position of samples is counted, and of which class users are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::metrics::{Cell, CommitCell, EndpointInfo, FailureSamples, NewSubject};
+use crate::metrics::{Cell, CommitCell, EndpointInfo, FailureSamples, NewSubject, Starts, Tick};
 use crate::plan::{CheckName, Endpoint, Plan};
 
 /// How many rows get their names from templates; everything else of these counts as `other`.
@@ -27,6 +27,8 @@ pub(super) struct Rows {
     /// Their positions.
     by_name: BTreeMap<String, usize>,
     templated: BTreeSet<usize>,
+    /// The names of the user classes.
+    classes: Vec<String>,
 }
 
 impl Rows {
@@ -47,6 +49,8 @@ impl Rows {
 
     /// As this plan has it.
     pub(super) fn plan(&mut self, plan: &Plan) {
+        let classes = plan.classes.iter();
+        self.classes = classes.map(|class| class.name.clone()).collect();
         let rows = plan.rows();
         let is_same = |(position, row): (usize, &usize)| position == *row;
         let has_templates = plan.endpoints.iter().any(Endpoint::is_row_templated);
@@ -58,6 +62,18 @@ impl Rows {
             let names = self.infos.iter().enumerate();
             self.by_name = names.map(|(row, info)| (info.name.clone(), row)).collect();
         }
+    }
+
+    /// How the `on_start` of users ended by what all workers handed over, by the names of their classes.
+    pub(super) fn starts(&self, ticks: &mut [Tick]) -> BTreeMap<String, Starts> {
+        let mut all = BTreeMap::new();
+        for tick in ticks {
+            let of_tick = std::mem::take(&mut tick.starts).into_iter();
+            let named = of_tick
+                .filter_map(|(class, starts)| Some((self.classes.get(class)?.clone(), starts)));
+            Starts::add(&mut all, named);
+        }
+        all
     }
 
     /// Takes in what came up in this second; the rows that are new.
@@ -138,5 +154,37 @@ impl Rows {
             cell,
         });
         entries.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Recorder;
+    use crate::plan::Model;
+    use crate::plan::fixture::{load, plan};
+
+    /// As a journal has them, whose end is missing if perfctl is killed.
+    #[test]
+    fn the_starts_of_a_second_are_those_of_all_workers_by_class() {
+        let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+        let mut rows = Rows::default();
+        rows.plan(&plan);
+        let mut ticks = [["first", "second"], ["third", "fourth"]].map(|reasons| {
+            let recorder = Recorder::default();
+            recorder.start_succeeded(0);
+            for (why, is_measured) in reasons.into_iter().zip([true, false]) {
+                recorder.start_failed(0, is_measured, || why.to_owned());
+            }
+            recorder.take()
+        });
+        let starts = rows.starts(&mut ticks);
+        let wanted = Starts {
+            ended: 6,
+            failed: 4,
+            failed_measured: 2,
+            why: Some("first".to_owned()),
+        };
+        assert_eq!(starts, [(plan.classes[0].name.clone(), wanted)].into());
     }
 }

@@ -242,7 +242,6 @@ impl DirectTransport {
                 return Ok(status);
             }
         };
-        response.remote = Some(connection.remote);
         if !sending.is_through() {
             let send = |cx: &mut Context<'_>| {
                 self.send(
@@ -293,7 +292,7 @@ impl DirectTransport {
         limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<Option<StatusCode>, Failure> {
-        response.remote = Some(connection.remote);
+        let remote = connection.remote;
         let mut exchange = connection.send(request, rest, response)?;
         let mut ended = poll_fn(|cx| {
             if let Poll::Ready(ended) = connection.poll(&mut exchange, limits, response, cx) {
@@ -304,6 +303,7 @@ impl DirectTransport {
         })
         .await;
         let status = exchange.status();
+        response.remote = status.map(|_| remote);
         if exchange.is_uploading() && ended.is_ok() && status.is_some_and(|one| one.as_u16() < 400)
         {
             let upload = connection.finish_upload(&mut exchange, limits, response);
@@ -396,7 +396,13 @@ impl DirectTransport {
                 Poll::Ready(Ok(came)) => {
                     let is_complete = match is_counted {
                         true => incoming.count(came, limits, response)?,
-                        false => incoming.feed(&buffer[..came], &mut heads, limits, response)?,
+                        false => {
+                            let fed = incoming.feed(&buffer[..came], &mut heads, limits, response);
+                            if incoming.stage() == Stage::Body {
+                                response.remote = Some(connection.remote);
+                            }
+                            fed?
+                        }
                     };
                     if is_complete {
                         return Poll::Ready(Ok(()));
