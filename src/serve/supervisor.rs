@@ -473,7 +473,9 @@ impl Supervisor {
             return None;
         }
         if !directory.journal().exists() {
-            return Some(said);
+            let is_unknown = ended.process.is_none() && said.is_empty();
+            let killed = || "the server was killed before it had started the run".to_owned();
+            return Some(if is_unknown { killed() } else { said });
         }
         let recovered = recover(&directory.journal())
             .and_then(|result| write_atomically(&directory.result(), &result));

@@ -1,6 +1,7 @@
 //! Locust's web interface, held to what Locust itself responded, and to the rules of the server.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt;
 
 use serde_json::{Value, json};
 
@@ -268,9 +269,9 @@ fn a_run_that_was_started_in_another_way_is_not_taken_over() {
 }
 
 #[test]
-fn files_of_a_run_that_goes_on_are_those_of_its_journal() {
+fn files_of_a_run_that_goes_on_need_only_what_is_new_in_its_journal() {
     let server = Server::start(&["--locust-api", "small"]);
-    let id = server.begin("quick");
+    let id = server.begin("long");
     let count = || {
         let stats = server.locust("GET", "/stats/requests/csv", "");
         let total = stats.body.lines().last().unwrap_or_default().to_owned();
@@ -278,8 +279,18 @@ fn files_of_a_run_that_goes_on_are_those_of_its_journal() {
         count.split(',').next().unwrap().parse::<u64>().unwrap_or(0)
     };
     crate::support::scenario::wait_until("counted", || count() > 0);
+    // Whoever began at its start again would find no journal.
+    let journal = server.running.dir().join("results").join(&id);
+    let journal = std::fs::OpenOptions::new()
+        .write(true)
+        .open(journal.join("journal.jsonl"))
+        .unwrap();
+    journal.write_all_at(b"x", 0).unwrap();
+    assert!(count() > 0);
     let failures = server.locust("GET", "/stats/failures/csv", "").expect(200);
     assert!(failures.body.contains("GET,gone,"), "{failures:?}");
+    journal.write_all_at(b"{", 0).unwrap();
+    server.locust("POST", "/stop", "").expect(200);
     let shown = server.wait_for(&id, "ended");
     assert_eq!(shown["report"]["total_requests"], count());
 }

@@ -454,4 +454,17 @@ fn a_server_that_is_killed_while_it_starts_a_run_has_left_it_to_the_next_one() {
         shown["report"]["total_requests"].as_u64() > Some(0),
         "{shown:#}"
     );
+    // The signal has reached it.
+    assert_eq!(shown["report"]["verdict"], "inconclusive", "{shown:#}");
+    // Or before there is a process.
+    server.running.signal(Signal::Kill);
+    let dead = server.running.wait();
+    known["active"]["id"] = json!("never");
+    std::fs::write(&state, known.to_string()).unwrap();
+    let server = Server::of(Perfctl::after(dead), &[]);
+    let shown = server.wait_for("never", "failed");
+    assert!(
+        shown["why"].as_str().unwrap().contains("killed before"),
+        "{shown}"
+    );
 }
