@@ -169,6 +169,20 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
     assert!(shown.contains(text), "{shown}");
     let found = "customer: `on_start` failed for 3 of 3 users, the first: step `log in` ended";
     assert!(shown.contains(found), "{shown}");
+    // Nor is it forgotten if perfctl is killed.
+    let directory = completed.runs()[0].clone();
+    let path = directory.join("journal.jsonl");
+    let journal = std::fs::read_to_string(&path).unwrap();
+    let (seconds, end) = journal.split_at(journal.find("{\"end\"").unwrap());
+    assert_eq!(end.lines().count(), 1);
+    std::fs::write(&path, seconds).unwrap();
+    std::fs::remove_file(directory.join("result.json")).unwrap();
+    let stored = directory.display().to_string();
+    let recovered = Perfctl::new().args(["recover", &stored]).run();
+    let shown: Vec<_> = recovered.stdout.split_whitespace().collect();
+    let shown = shown.join(" ");
+    assert!(shown.contains("perfctl was killed"), "{shown}");
+    assert!(shown.contains(text) && shown.contains(found), "{shown}");
 }
 
 fn a_flow_waits_for_an_invoice_and_has_its_own_numbers_and_targets() {

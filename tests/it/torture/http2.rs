@@ -279,6 +279,10 @@ fn play_in_turn(answers: &[&[Frame]], endpoint: &str, outcomes: &[Outcome], requ
         let ended: Vec<_> = played.iter().map(|one| one.outcome).collect();
         assert_eq!(ended, outcomes, "{what}");
         assert_eq!(server.requests(), requests, "{what}");
+        // A failure without a response is of no address, whatever the connections before it had.
+        let with_address = played.iter().map(|one| one.response.remote.is_some());
+        let with_response = outcomes.iter().map(|outcome| *outcome == Outcome::Ok);
+        assert!(with_address.eq(with_response), "{what}");
         // The first connection is made for the first request, and one more for each
         // that was left out or failed.
         let opened: u16 = played.iter().map(|one| one.response.connections).sum();
