@@ -160,11 +160,11 @@ fn row_09_a_machine_without_free_ports_makes_the_run_invalid() {
     );
 }
 
-/// A control group with a fifth of a core, removed at the end; `None`, and a line on standard error,
+/// A control group with a tenth of a core, removed at the end; `None`, and a line on standard error,
 /// where none can be made.
-struct FifthOfACore(PathBuf);
+struct TenthOfACore(PathBuf);
 
-impl FifthOfACore {
+impl TenthOfACore {
     fn new() -> Option<Self> {
         let name = format!("perfctl-row-39-{}", std::process::id());
         let make = |root: &str, quota: &[(&str, &str)]| {
@@ -176,10 +176,10 @@ impl FifthOfACore {
             fs::metadata(group.0.join("cgroup.procs"))?;
             Ok::<_, std::io::Error>(group)
         };
-        let second = [("cpu.max", "20000 100000")];
+        let second = [("cpu.max", "10000 100000")];
         let first = [
             ("cpu.cfs_period_us", "100000"),
-            ("cpu.cfs_quota_us", "20000"),
+            ("cpu.cfs_quota_us", "10000"),
         ];
         let made = match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             true => make("/sys/fs/cgroup", &second),
@@ -190,7 +190,7 @@ impl FifthOfACore {
     }
 }
 
-impl Drop for FifthOfACore {
+impl Drop for TenthOfACore {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
     }
@@ -198,7 +198,7 @@ impl Drop for FifthOfACore {
 
 #[test]
 fn row_39_a_generator_that_uses_up_its_quota_is_invalid() {
-    let Some(group) = FifthOfACore::new() else {
+    let Some(group) = TenthOfACore::new() else {
         return;
     };
     let (base, _log) = serve();
