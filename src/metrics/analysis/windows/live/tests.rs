@@ -190,6 +190,8 @@ fn check(
         if second % each > 0 && !is_last {
             continue;
         }
+        // Most SLOs are judged up to the same second.
+        let mut results: BTreeMap<u64, RunResult> = BTreeMap::new();
         for (position, slo) in slos.iter().enumerate() {
             let track = &live.tracks[position];
             let judged = track.reach.window.end as u64;
@@ -197,7 +199,8 @@ fn check(
             let last = last.and_then(|last| kept_second(&live.phases, last));
             let judged_us = last.map_or(0, |last| last.start_us + last.length_us);
             let stopped_at_us = if is_last { end_us } else { judged_us };
-            let result = result(&phases, &commits[..second], stopped_at_us);
+            let of_them = || result(&phases, &commits[..second], stopped_at_us);
+            let result = results.entry(stopped_at_us).or_insert_with(of_them);
             let report = result.worst_window(&slo.metric, &slo.scope, window_s);
             let what = format!("{} of {:?} after {second}s", slo.metric, slo.scope);
             prop_assert_eq!(live.worst(position), report, "{}", what);
@@ -301,7 +304,7 @@ proptest! {
         window_s in 1u64..30,
         percent in 1.0f64..100.0,
     ) {
-        check(&tenths, &due(&tenths, requests), (window_s, percent), 5)?;
+        check(&tenths, &due(&tenths, requests), (window_s, percent), 7)?;
     }
 }
 
@@ -315,7 +318,7 @@ proptest! {
         window_s in 1u64..90,
         percent in 1.0f64..100.0,
     ) {
-        check(&tenths, &due(&tenths, requests), (window_s, percent), 50)?;
+        check(&tenths, &due(&tenths, requests), (window_s, percent), 150)?;
     }
 }
 
