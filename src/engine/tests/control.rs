@@ -295,13 +295,14 @@ async fn what_is_held_in_a_pause_begins_when_it_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn workers_share_out_what_is_held() {
+    // At no time at which an iteration ends: which of the two comes first would be chance.
     let changes: [Change; 3] = [
         (0.93, |control| match control.adjustable() {
             crate::engine::Adjustable::Rate => hold_rate(control, 7.0),
             _ => hold_users(control, 7),
         }),
-        (2.93, |control| control.step(1)),
-        (3.93, |control| match control.adjustable() {
+        (2.945, |control| control.step(1)),
+        (3.91, |control| match control.adjustable() {
             crate::engine::Adjustable::Rate => hold_rate(control, 1.0),
             _ => hold_users(control, 1),
         }),
