@@ -248,7 +248,11 @@ proptest! {
             false => windows.fold(f64::NEG_INFINITY, f64::max),
         };
         match found {
-            Ok(found) => prop_assert!((found.value - worst).abs() <= 1e-9 * worst.abs().max(1e-9)),
+            // Thirds that cancel each other leave what their order of addition rounds.
+            Ok(found) => prop_assert!(
+                (found.value - worst).abs() <= 1e-12,
+                "{} {worst}", found.value
+            ),
             Err(why) => prop_assert!(!worst.is_finite(), "{why}: {worst}"),
         }
     }
