@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, answer, ok};
@@ -80,11 +82,15 @@ fn shop() -> (Recording, String) {
         "/list" if seen.header("authorization") != Some("Bearer canary-canary") => {
             answer("401 Unauthorized", "", "")
         }
-        "/list" => answer(
-            "200 OK",
-            "set-cookie: sid=canary\r\n",
-            r#"{"items": [7, 8]}"#,
-        ),
+        "/list" => {
+            // The time that a check shows has a unit in ASCII from a millisecond on.
+            thread::sleep(Duration::from_millis(2));
+            answer(
+                "200 OK",
+                "set-cookie: sid=canary\r\n",
+                r#"{"items": [7, 8]}"#,
+            )
+        }
         "/order" => answer(
             "422 Unprocessable Content",
             "content-type: application/json\r\n",
