@@ -171,6 +171,18 @@ pub enum HttpChoice {
     Http2,
 }
 
+impl HttpChoice {
+    /// Whether a connection can become one by HTTP/2: where that is meant, or where TLS decides, if there `is_tls` on the
+    /// way.
+    pub fn may_be_http2(self, is_tls: bool) -> bool {
+        match self {
+            Self::Auto => is_tls,
+            Self::Http1 => false,
+            Self::Http2 => true,
+        }
+    }
+}
+
 /// What an endpoint requires of its connections. Endpoints with the same requirements share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Wire {

@@ -102,20 +102,22 @@ impl Transport for ReqwestTransport {
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);
         }
-        let attempt = Attempt {
+        let version = limits.wire.http_version;
+        let is_tls = outgoing.url.scheme() == "https" || is_proxied;
+        let mut attempt = Attempt {
             client: &client.client,
-            outgoing: &outgoing,
+            outgoing,
             sizes,
             is_proxied,
+            is_last: !version.may_be_http2(is_tls),
             limits,
         };
-        let mut is_repeated = false;
         loop {
-            let tried = self.try_once(&attempt, is_repeated, response);
+            let tried = self.try_once(&mut attempt, response);
             if let Some(status) = tried.await? {
                 return Ok(status);
             }
-            is_repeated = true;
+            attempt.is_last = true;
         }
     }
 
@@ -127,10 +129,12 @@ impl Transport for ReqwestTransport {
 /// A request, whichever connection it is sent over.
 struct Attempt<'a> {
     client: &'a reqwest::Client,
-    outgoing: &'a Outgoing,
+    outgoing: Outgoing,
     sizes: Sizes,
     /// Whether it goes by the proxy.
     is_proxied: bool,
+    /// Whether it is not sent again: only connections by HTTP/2 say that they left a request out.
+    is_last: bool,
     limits: &'a RequestLimits<'a>,
 }
 
@@ -142,19 +146,21 @@ struct Sizes {
 }
 
 impl ReqwestTransport {
-    /// Sends a request, for the second time if it `is_repeated`. No status where an idle connection was
-    /// ended just before the request reached it and left it out, so that it is still to be sent.
+    /// Sends a request. No status where an idle connection was ended just before the request reached it and
+    /// left it out, so that it is still to be sent.
     ///
     /// # Errors
     /// Why there is no complete response; what was counted until then stays in `response`.
     async fn try_once(
         &self,
-        attempt: &Attempt<'_>,
-        is_repeated: bool,
+        attempt: &mut Attempt<'_>,
         response: &mut Response,
     ) -> Result<Option<StatusCode>, Failure> {
         let Attempt {
-            outgoing, limits, ..
+            outgoing,
+            is_last,
+            limits,
+            ..
         } = attempt;
         let opened = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(upload::open(contents).await),
@@ -165,7 +171,7 @@ impl ReqwestTransport {
         };
         let opened = opened.transpose().map_err(failures::file_failure)?;
         let (body, mut progress) = opened.unzip();
-        let request = request(outgoing, body.map(reqwest::Body::wrap));
+        let request = request(outgoing, *is_last, body.map(reqwest::Body::wrap));
         response.bytes_out += attempt.sizes.request;
         let attempts = self.probe.opened().attempts;
         let stage = Cell::new(Stage::Head);
@@ -202,7 +208,7 @@ impl ReqwestTransport {
         }
         // However it ended, it used an older connection if none was begun.
         let is_reused = self.probe.opened().attempts == attempts;
-        if is_reused && is_left_out.get() && !is_repeated {
+        if is_reused && is_left_out.get() && !attempt.is_last {
             return Ok(None);
         }
         response.reused += u16::from(is_reused);
@@ -319,10 +325,18 @@ fn lead_elsewhere(outgoing: &mut Outgoing, entry: &ConnectTo) {
     let _ = outgoing.url.set_port(None);
 }
 
-fn request(outgoing: &Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
+/// The request, which needs its headers no more if it `is_last`.
+fn request(
+    outgoing: &mut Outgoing,
+    is_last: bool,
+    streamed: Option<reqwest::Body>,
+) -> reqwest::Request {
     let is_announced_empty = outgoing.length() == Some(0);
     let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
-    request.headers_mut().clone_from(&outgoing.headers);
+    *request.headers_mut() = match is_last {
+        true => std::mem::take(&mut outgoing.headers),
+        false => outgoing.headers.clone(),
+    };
     *request.body_mut() = streamed.or_else(|| outgoing.body.clone().map(Into::into));
     if is_announced_empty {
         // hyper announces no empty body.

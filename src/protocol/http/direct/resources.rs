@@ -62,11 +62,9 @@ impl DirectResources {
     /// Whether a connection to an origin can become one by HTTP/2: where it is meant, or where TLS decides, to the
     /// service or to the proxy.
     pub(super) fn may_be_http2(&self, origin: &Origin) -> bool {
-        match origin.version {
-            HttpChoice::Http1 => false,
-            HttpChoice::Auto => origin.is_tls || origin.is_proxied,
-            HttpChoice::Http2 => true,
-        }
+        origin
+            .version
+            .may_be_http2(origin.is_tls || origin.is_proxied)
     }
 
     /// The credentials for the proxy that are part of each request, rather than of a tunnel.
