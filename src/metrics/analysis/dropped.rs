@@ -42,9 +42,14 @@ impl RunResult {
         is_too_much(failed, users).then(|| {
             let (failed, users) = (format_count(failed), format_counted(users, "user"));
             let text = format!("{failed} of {users} ended because their `on_start` failed");
-            let causes = self.causes_of_failed_starts().into_iter();
-            causes.fold(text, |text, cause| text + "; " + &cause)
+            self.with_causes_of_failed_starts(text)
         })
+    }
+
+    /// A sentence about failed starts, and why they failed.
+    pub(super) fn with_causes_of_failed_starts(&self, text: String) -> String {
+        let causes = self.causes_of_failed_starts().into_iter();
+        causes.fold(text, |text, cause| text + "; " + &cause)
     }
 
     /// Of each class of users whose `on_start` failed for some: `shopper: 6 of 6, the first: ...`; those in which

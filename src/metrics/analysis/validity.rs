@@ -66,7 +66,9 @@ impl RunResult {
 
     /// How the load was changed by hand, if it was: `2 users more than planned from 12s on`.
     pub fn adjusted(&self) -> Option<String> {
-        (self.run.is_adjusted()).then(|| listed(&self.run.adjustments))
+        self.run
+            .is_adjusted()
+            .then(|| listed(&self.run.adjustments))
     }
 
     /// Why the tear-down failed, if it did.
@@ -89,8 +91,7 @@ impl RunResult {
                     format!("arrivals dropped because the `on_start` of their user failed: {count}")
                 }
             };
-            let causes = self.causes_of_failed_starts().into_iter();
-            causes.fold(text, |text, cause| text + "; " + &cause)
+            self.with_causes_of_failed_starts(text)
         })
     }
 
