@@ -46,7 +46,7 @@ pub use record::sample::{
 };
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::{Starts, Totals};
-pub use storage::adjustment::Adjustment;
+pub use storage::adjustment::{Adjustment, LoadSetting};
 pub use storage::follow::{FollowedSecond, ResultFollower, SecondsFollower};
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};

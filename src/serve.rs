@@ -38,7 +38,7 @@ use self::server::{Call, Server};
 use self::supervisor::Supervisor;
 use crate::error::Error;
 
-pub(crate) use control::{ControlListener, ControlReply, LoadChange, LoadNow};
+pub(crate) use control::{ControlListener, ControlReply, LoadNow};
 pub use options::{AllowedTarget, Limits, ServeOptions, Token};
 pub use routes::{BASE, LOCUST_ROUTES, OPENAPI, ROUTES};
 

@@ -19,34 +19,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
+use crate::metrics::LoadSetting;
 use crate::units::as_us;
 
 /// The longest line; bytes.
 const MAX_LINE: u64 = 16 << 10;
 /// How long the other end is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What a load is to be from now on. What is left out stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LoadChange {
-    /// Closed model: how many users there are.
-    #[serde(default)]
-    pub users: Option<u32>,
-    /// Open model: arrivals per second.
-    #[serde(default)]
-    pub rate: Option<f64>,
-    /// Whether no iteration and no arrival starts.
-    #[serde(default)]
-    pub paused: Option<bool>,
-}
-
-impl LoadChange {
-    /// Whether it changes nothing.
-    pub fn is_empty(self) -> bool {
-        self == Self::default()
-    }
-}
 
 /// What a load is now, and what of it can be changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -67,7 +46,7 @@ pub(crate) struct LoadNow {
 /// A line to a run.
 #[derive(Serialize, Deserialize)]
 struct Asked {
-    change: LoadChange,
+    change: LoadSetting,
     /// Afterwards nobody waits for it any more, and it must not be done: by the [clock](now_us) of all processes; us.
     until_us: u64,
 }
@@ -115,15 +94,15 @@ pub(super) fn unfinished(socket: &Path) -> PathBuf {
     name.into()
 }
 
-/// Asks the run whose socket this is. `None` for no change asks what the load is.
+/// Asks the run whose socket this is. A change of nothing asks what the load is.
 ///
 /// # Errors
 /// When it is not there, or does not respond.
-pub(super) fn ask(socket: &Path, change: LoadChange) -> io::Result<ControlReply> {
+pub(super) fn ask(socket: &Path, change: LoadSetting) -> io::Result<ControlReply> {
     ask_for(socket, change, PATIENCE)
 }
 
-fn ask_for(socket: &Path, change: LoadChange, patience: Duration) -> io::Result<ControlReply> {
+fn ask_for(socket: &Path, change: LoadSetting, patience: Duration) -> io::Result<ControlReply> {
     let (folder, name) = open_folder(socket)?;
     let mut stream = net::UnixStream::connect(address(&folder, &name))?;
     stream.set_read_timeout(Some(patience))?;
@@ -172,7 +151,7 @@ impl ControlListener {
     }
 
     /// Responds to whoever asks, one after the other, for as long as it is polled.
-    pub async fn serve(&self, mut respond: impl FnMut(LoadChange) -> ControlReply) {
+    pub async fn serve(&self, mut respond: impl FnMut(LoadSetting) -> ControlReply) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -194,7 +173,7 @@ impl Drop for ControlListener {
 
 async fn exchange(
     mut stream: UnixStream,
-    respond: &mut impl FnMut(LoadChange) -> ControlReply,
+    respond: &mut impl FnMut(LoadSetting) -> ControlReply,
 ) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut asked = String::new();
@@ -229,14 +208,14 @@ mod tests {
         let asked = {
             let path = path.clone();
             tokio::task::spawn_blocking(move || {
-                let change = LoadChange {
+                let change = LoadSetting {
                     users: Some(40),
-                    ..LoadChange::default()
+                    ..LoadSetting::default()
                 };
-                [LoadChange::default(), change].map(|change| ask(&path, change).unwrap())
+                [LoadSetting::default(), change].map(|change| ask(&path, change).unwrap())
             })
         };
-        let respond = |change: LoadChange| match change.users {
+        let respond = |change: LoadSetting| match change.users {
             Some(users) => ControlReply::Refused(format!("{users}")),
             None => ControlReply::Load(LoadNow {
                 rate: Some(2.5),
@@ -255,7 +234,7 @@ mod tests {
         assert_eq!(replies[1], ControlReply::Refused("40".to_owned()));
         drop(listener);
         assert!(!path.exists());
-        assert!(ask(&path, LoadChange::default()).is_err());
+        assert!(ask(&path, LoadSetting::default()).is_err());
     }
 
     #[tokio::test]
@@ -266,11 +245,11 @@ mod tests {
         // The run stands still meanwhile.
         let given_up = {
             let path = path.clone();
-            let ask = move || ask_for(&path, LoadChange::default(), Duration::from_millis(50));
+            let ask = move || ask_for(&path, LoadSetting::default(), Duration::from_millis(50));
             tokio::task::spawn_blocking(ask).await.unwrap()
         };
         assert!(given_up.is_err(), "{given_up:?}");
-        let later = tokio::task::spawn_blocking(move || ask(&path, LoadChange::default()));
+        let later = tokio::task::spawn_blocking(move || ask(&path, LoadSetting::default()));
         let mut count = 0;
         let respond = |_| {
             count += 1;

@@ -26,11 +26,11 @@ pub(super) use self::kept::{Active, Cancelled, Kept, Past, Queued};
 use self::process::{Process, RUN_DIR};
 use super::access::audit::AuditLog;
 use super::answer::Problem;
-use super::control::{self, ControlReply, LoadChange};
+use super::control::{self, ControlReply};
 use super::options::ServeOptions;
 use super::start::{Prepared, StartRequest};
 use crate::error::Error;
-use crate::metrics::{RunDir, recover, stored_runs, write_atomically};
+use crate::metrics::{LoadSetting, RunDir, recover, stored_runs, write_atomically};
 
 /// How often it looks after its run.
 const LOOK: Duration = Duration::from_millis(200);
@@ -271,7 +271,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// When it does not respond.
-    pub fn ask(&self, id: &str, change: LoadChange) -> io::Result<ControlReply> {
+    pub fn ask(&self, id: &str, change: LoadSetting) -> io::Result<ControlReply> {
         control::ask(&self.files.socket(id), change)
     }
 
@@ -283,7 +283,7 @@ impl Supervisor {
         &self,
         id: &str,
         peer: SocketAddr,
-        change: &LoadChange,
+        change: &LoadSetting,
     ) -> Result<(), Error> {
         self.audit.record("change", id, Some(peer), &json!(change))
     }

@@ -1,14 +1,15 @@
 //! Changing a load that goes on: more users, a lower rate, a pause.
 //!
-//! By steps, as keys do it, or to a level that is then held. Here: what may be changed, and what was. Workers follow it where they look at their schedule anyway. Not here:
-//! who asks for it (`cli`), and how users and arrivals follow it (`closed`, `open`).
+//! By steps, as keys do it, or to a level that is then held. Here: what may be changed, and what was. Workers follow it
+//! where they look at their schedule anyway. Not here: who asks for it (`cli`), and how users and arrivals follow it
+//! (`closed`, `open`).
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::metrics::Adjustment;
+use crate::metrics::{Adjustment, LoadSetting};
 use crate::plan::{Model, Plan, RowOrder, Segment};
 use crate::units::{as_us, format_count, format_rate, format_users};
 
@@ -23,17 +24,6 @@ const MOST_PERCENT: u32 = 1_000;
 const MOST_ADDED: u32 = 10_000;
 /// How often a load can be changed, since all changes are kept with the run.
 const MOST_CHANGES: usize = 10_000;
-
-/// What a load is to be from now on; `None` stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LoadSetting {
-    /// Closed model: the users from now on, whatever is planned.
-    pub users: Option<u32>,
-    /// Open model: the arrivals per second from now on, whatever is planned; at least 0.
-    pub rate_per_s: Option<f64>,
-    /// Whether it pauses.
-    pub is_paused: Option<bool>,
-}
 
 /// Why a load is not what it was to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Simulation, run_meanwhile, takes};
-use crate::engine::{LoadControl, LoadSetting};
-use crate::metrics::{Adjustment, Outcome};
+use crate::engine::LoadControl;
+use crate::metrics::{Adjustment, LoadSetting, Outcome};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Model, Plan, ThinkTime};
 

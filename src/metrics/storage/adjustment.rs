@@ -123,6 +123,28 @@ impl Adjustment {
     }
 }
 
+/// What a load is to be from now on; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadSetting {
+    /// Closed model: the users from now on, whatever is planned.
+    #[serde(default)]
+    pub users: Option<u32>,
+    /// Open model: the arrivals per second from now on, whatever is planned; at least 0.
+    #[serde(default, rename = "rate")]
+    pub rate_per_s: Option<f64>,
+    /// Whether it pauses.
+    #[serde(default, rename = "paused")]
+    pub is_paused: Option<bool>,
+}
+
+impl LoadSetting {
+    /// Whether it changes nothing.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ChangeKind {
     More,

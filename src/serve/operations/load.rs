@@ -8,20 +8,21 @@ use std::io;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::metrics::LoadSetting;
 use crate::serve::answer::Problem;
-use crate::serve::control::{ControlReply, LoadChange, LoadNow};
+use crate::serve::control::{ControlReply, LoadNow};
 use crate::serve::options::Limits;
 use crate::serve::runs::Known;
 use crate::serve::server::{Call, Server};
 
 /// What the load is.
 pub(crate) fn load(server: &Server, call: &Call) -> Result<Value, Problem> {
-    asked(server, call.part(0), LoadChange::default())
+    asked(server, call.part(0), LoadSetting::default())
 }
 
 /// Makes it another one.
 pub(crate) fn change(server: &Server, call: &Call) -> Result<Value, Problem> {
-    let change: LoadChange = serde_json::from_slice(&call.body).map_err(|error| {
+    let change: LoadSetting = serde_json::from_slice(&call.body).map_err(|error| {
         let why = format!("the body cannot be read: {error}");
         Problem::new(StatusCode::BAD_REQUEST, why)
     })?;
@@ -33,7 +34,7 @@ pub(crate) fn set(
     server: &Server,
     call: &Call,
     id: &str,
-    change: LoadChange,
+    change: LoadSetting,
 ) -> Result<Value, Problem> {
     let limits = &server.options.limits;
     let above = |what: &str, asked: String, most: String| {
@@ -45,13 +46,13 @@ pub(crate) fn set(
     {
         return above("users", users.to_string(), most.to_string());
     }
-    if let Some((rate, most)) = change.rate.zip(limits.max_rate)
+    if let Some((rate, most)) = change.rate_per_s.zip(limits.max_rate)
         && rate > most
     {
         return above("arrivals per second", rate.to_string(), most.to_string());
     }
     // Before it is written that something is done.
-    let now = asked(server, id, LoadChange::default())?;
+    let now = asked(server, id, LoadSetting::default())?;
     if change.is_empty() {
         return Ok(now);
     }
@@ -63,7 +64,7 @@ pub(crate) fn set(
 }
 
 /// Asks the run.
-fn asked(server: &Server, id: &str, change: LoadChange) -> Result<Value, Problem> {
+fn asked(server: &Server, id: &str, change: LoadSetting) -> Result<Value, Problem> {
     let run = match server.find(id)? {
         Known::Running(run, Some(_)) => run,
         Known::Running(_, None) => {

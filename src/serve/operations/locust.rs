@@ -13,11 +13,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::load::set;
-use crate::metrics::{Recent, RunDir, RunInfo, RunResult, read_result, recover};
+use crate::metrics::{LoadSetting, Recent, RunDir, RunInfo, RunResult, read_result, recover};
 use crate::plan::{Plan, Service, Step, Task, first_request};
 use crate::report::{LocustCsv, LocustState, locust_requests};
 use crate::serve::answer::{self, Problem, attached, content};
-use crate::serve::control::LoadChange;
 use crate::serve::routes::LocustCall;
 use crate::serve::runs::Known;
 use crate::serve::server::{Call, Server, off_thread};
@@ -152,9 +151,9 @@ fn swarm(server: &Server, call: &Call, scenario: &str) -> Result<Value, Problem>
             return Err(Problem::conflict(format!("the run `{}` goes on", active.id)).help(help));
         }
         let users = users.ok_or_else(|| Problem::unprocessable("`user_count` is missing"))?;
-        let change = LoadChange {
+        let change = LoadSetting {
             users: Some(users),
-            ..LoadChange::default()
+            ..LoadSetting::default()
         };
         set(server, call, &active.id, change)?;
         let message = format!("Swarming goes on with {users} users: the run will have no grade");

@@ -6,10 +6,11 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::engine::{Adjustable, LoadControl, LoadSetting, SettingRefused};
+use crate::engine::{Adjustable, LoadControl, SettingRefused};
 use crate::error::Error;
+use crate::metrics::LoadSetting;
 use crate::report::live::LiveDisplay;
-use crate::serve::{ControlListener, ControlReply, LoadChange, LoadNow};
+use crate::serve::{ControlListener, ControlReply, LoadNow};
 
 /// Makes the socket, within a tokio runtime.
 pub(super) fn listen(path: &Path) -> Result<ControlListener, Error> {
@@ -25,7 +26,7 @@ pub(super) async fn obey(
     control: &LoadControl,
     display: &Rc<RefCell<LiveDisplay>>,
 ) {
-    let respond = |change: LoadChange| match set(control, change) {
+    let respond = |change: LoadSetting| match control.set(change) {
         Err(SettingRefused::NoLoad) => ControlReply::NoLoad,
         Err(SettingRefused::NotThis(why)) => ControlReply::Refused(why),
         Ok(()) => {
@@ -37,14 +38,6 @@ pub(super) async fn obey(
         }
     };
     listener.serve(respond).await;
-}
-
-fn set(control: &LoadControl, change: LoadChange) -> Result<(), SettingRefused> {
-    control.set(LoadSetting {
-        users: change.users,
-        rate_per_s: change.rate,
-        is_paused: change.paused,
-    })
 }
 
 fn now(control: &LoadControl) -> LoadNow {
