@@ -9,17 +9,15 @@ Here: the measurement, the stored figures and the check against them. Not here: 
 callgrind does not see and cpu.py does.
 """
 
-import contextlib
 import glob
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-import threading
 
 import clients
+import collector
 import process
 import server
 from table import Row, all_met, progress, show, skipped
@@ -145,35 +143,11 @@ def _count_bare(program, target, core, requests):
 
 def _exporting(binary, target, core, name, option):
     """Instructions of the worker per request while everything is exported."""
-    with _collector() as (address, url):
-        options = [
-            *("--prometheus", "127.0.0.1:0", "--statsd", address, "--dogstatsd", address),
-            *("--remote-write", f"{url}/write", "--otlp", url, "--influx", f"{url}/write?db=x"),
-        ]
+    with collector.everything() as options:
         few, many = (
             _count(binary, target, core, name, [*option, *options], n)[0] for n in (FEW, MANY)
         )
     return round((many - few) / (MANY - FEW))
-
-
-@contextlib.contextmanager
-def _collector():
-    """An HTTP server that takes everything: its address and its URL."""
-
-    class Taking(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taking) as collector:
-        threading.Thread(target=collector.serve_forever, daemon=True).start()
-        address = "127.0.0.1:{}".format(collector.server_address[1])
-        yield address, f"http://{address}"
-        collector.shutdown()
 
 
 def _count(binary, target, core, name, option, iterations):

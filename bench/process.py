@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 from dataclasses import dataclass
@@ -46,16 +47,23 @@ def start(command, core=None, env=None, **streams):
     )
 
 
-def run(command, core=None, env=None, terminal=False, timeout_s=600):
-    """Runs a child to its end. With `terminal`, its standard error is one, and drawn to the end."""
+def run(command, core=None, env=None, terminal=False, screen=False, timeout_s=600):
+    """Runs a child to its end. With `terminal`, its standard error is one, and read to the end. With `screen`, all its
+    streams are one of 120 columns that it has for itself, and what it shows is its output."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.monotonic()
         drain = None
-        if terminal:
+        if terminal or screen:
             ours, theirs = pty.openpty()
-            child = start(command, core, env, stdin=subprocess.DEVNULL, stdout=out, stderr=theirs)
+            if screen:
+                termios.tcsetwinsize(theirs, (40, 120))
+                command = ["setsid", "--ctty", *command]
+                streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+            else:
+                streams = {"stdin": subprocess.DEVNULL, "stdout": out, "stderr": theirs}
+            child = start(command, core, env, **streams)
             os.close(theirs)
-            drain = threading.Thread(target=_drain, args=(ours, err))
+            drain = threading.Thread(target=_drain, args=(ours, out if screen else err))
             drain.start()
         else:
             child = start(command, core, env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)

@@ -1,0 +1,73 @@
+"""What watching a run costs its load: the scheduling delay with the dashboard and every exporter, in turns with neither.
+
+The run has one core for its worker, its control, the dashboard and the exporters. Not here: their instructions per
+request (instructions.py), and open pages (pages.py).
+"""
+
+import glob
+import json
+import os
+import shutil
+import tempfile
+
+import clients
+import collector
+import process
+import server
+from table import Row, all_met, progress, show, skipped
+
+RATE = 5_000
+DELAYS = ("p50", "p95", "p99")
+SECONDS = 10
+# How far the medians may be apart.
+GOAL = 1.02
+# Between two delays that can be told apart.
+STEP_US = 1
+# By which a terminal shows another screen: that of the dashboard.
+SCREEN = "\x1b[?1049h"
+
+TITLE = f"Scheduling delay at {RATE:,}/s with the dashboard and every exporter, and with neither"
+
+
+def measure(binary, cores, rounds):
+    """Prints the table. Returns whether all goals were met."""
+    why = server.missing()
+    if why:
+        show(TITLE, [skipped("watched", why)])
+        return True
+    plain, watched = [], []
+    with server.Server(cores.server) as target, collector.everything() as options:
+        for number in range(rounds):
+            progress(f"watched: {number + 1} of {rounds}")
+            plain.append(_delay(binary, target, cores.client, ["--no-tui"]))
+            watched.append(_delay(binary, target, cores.client, options))
+    rows = []
+    for name in DELAYS:
+        without = Row(f"{name}, neither", [one[name] for one in plain], "us")
+        most = max(without.median * GOAL, without.median + STEP_US)
+        rows += [without, Row(f"{name}, both", [one[name] for one in watched], "us", most)]
+    show(TITLE, rows)
+    return all_met(rows)
+
+
+def _delay(binary, target, core, options):
+    """The scheduling delays of a run in microseconds, by its own report."""
+    folder = tempfile.mkdtemp(prefix="perfctl-bench-")
+    try:
+        out = os.path.join(folder, "out")
+        command = clients.perfctl_run(
+            binary,
+            target.url,
+            out,
+            *("--workers", "1", "--client", "direct", "--rate", str(RATE), "-u", "256"),
+            *("-t", f"{SECONDS}s", "--assume-healthy", *options),
+        )
+        run = process.run(command, core, {"TERM": "xterm-256color"}, screen=True)
+        if (SCREEN in run.stdout) == ("--no-tui" in options):
+            raise RuntimeError(f"a dashboard where none was asked for, or none: {run.stdout[-300:]!r}")
+        (stored,) = glob.glob(os.path.join(out, "*", "result.json"))
+        report = process.run([binary, "report", stored, "--format", "json"])
+        delay_ms = json.loads(report.stdout)["summary"]["scheduling_delay_ms"]
+        return {name: delay_ms[name] * 1000 for name in DELAYS}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
