@@ -109,7 +109,7 @@ impl SampleLog {
         let format = SampleFormat::of(path).unwrap_or(SampleFormat::Jtl);
         let file = create_file(path)?;
         let file: Box<dyn SampleFile> = match path.extension().is_some_and(|end| end == "gz") {
-            true => Box::new(GzEncoder::new(file, Compression::fast())),
+            true => Box::new(PackedFile { file, member: None }),
             false => Box::new(file),
         };
         let progress = Arc::new(Progress::default());
@@ -220,13 +220,38 @@ impl SampleFile for File {
     }
 }
 
-impl SampleFile for GzEncoder<File> {
-    /// What follows is another member of the same file.
+/// A file of gzip members, each of which can be read once it is complete.
+struct PackedFile {
+    file: File,
+    /// The member being written. None is begun before there is something to write: the end of the program may cut
+    /// off what is written after the last row.
+    member: Option<GzEncoder<File>>,
+}
+
+impl PackedFile {
+    fn member(&mut self) -> io::Result<&mut GzEncoder<File>> {
+        let member = match self.member.take() {
+            Some(member) => member,
+            None => GzEncoder::new(self.file.try_clone()?, Compression::fast()),
+        };
+        Ok(self.member.insert(member))
+    }
+}
+
+impl Write for PackedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.member()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.member.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl SampleFile for PackedFile {
     fn complete(&mut self) -> io::Result<()> {
-        self.try_finish()?;
-        let file = self.get_ref().try_clone()?;
-        *self = Self::new(file, Compression::fast());
-        Ok(())
+        let member = self.member.take();
+        member.map_or(Ok(()), |member| member.finish().map(drop))
     }
 }
 
@@ -396,5 +421,24 @@ mod tests {
         assert_eq!(samples.requests, 2 * MAX_WAITING as u64);
         let waiting = samples.progress.waiting.load(Ordering::Acquire);
         assert_eq!(waiting, 2 * MAX_WAITING + 2);
+    }
+
+    #[test]
+    fn a_packed_file_is_whole_from_its_last_row_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl.gz");
+        let file = File::create(&path).unwrap();
+        let mut packed = PackedFile { file, member: None };
+        for rows in ["a\n", "b\n"] {
+            packed.write_all(rows.as_bytes()).unwrap();
+            packed.complete().unwrap();
+            packed.complete().unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        drop(packed);
+        let at_the_end = std::fs::read(&path).unwrap();
+        assert_eq!(whole.len(), at_the_end.len());
+        let rows = io::read_to_string(flate2::read::MultiGzDecoder::new(whole.as_slice()));
+        assert_eq!(rows.unwrap(), "a\nb\n");
     }
 }
