@@ -20,6 +20,8 @@ mod usl;
 pub use criterion::Criterion;
 pub use evidence::{Evidence, Ratio, Rule};
 pub use level::{Hold, LevelWatch};
-pub use search::{Capacity, Outcome, Purpose, SHORTEST_REST_S, Said, Search, Settings, Step};
-pub use study::{Gauge, LevelPoint, LevelVerdict, Moved, Study, Unit};
+pub use search::{
+    Capacity, LevelEvidence, Outcome, Purpose, SHORTEST_REST_S, Search, SearchStep, Settings,
+};
+pub use study::{Gauge, LevelPoint, LevelVerdict, Movement, Study, Unit};
 pub use usl::Usl;

@@ -39,7 +39,7 @@ use message::{Finish, Orders, WorkerCommand, WorkerMessage};
 
 pub use panics::report_panics;
 pub use preflight::prepare;
-pub use schedule::control::{Adjustable, LoadControl, SettingRefused};
+pub use schedule::control::{AdjustableLoad, LoadControl, SettingRefusal};
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;

@@ -27,7 +27,7 @@ pub use policy::{FailOn, Policy};
 pub use recovery::Recovery;
 pub use score::{Letter, Severity};
 pub use verdict::Verdict;
-use verdict::{Evidence, Judgement};
+use verdict::{Evidence, ReasonedVerdict};
 
 /// The grade of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,7 +153,7 @@ impl Grading {
     }
 }
 
-fn judged_exit(judgement: &Judgement, result: &RunResult, policy: &Policy) -> Exit {
+fn judged_exit(judgement: &ReasonedVerdict, result: &RunResult, policy: &Policy) -> Exit {
     // A run that is inconclusive by itself does not pass: nothing measured is no pass.
     let tolerated = policy.tolerates_doubt && verdict::doubts(result).is_empty();
     match (judgement.verdict, policy.code_on_error) {

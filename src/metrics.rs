@@ -27,7 +27,7 @@ pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
 pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
-pub use recent::Recent;
+pub use recent::RecentSeconds;
 pub(crate) use record::cell::OTHER;
 pub use record::cell::{Cell, ComponentCounts, InstanceCounts, MeasureCounts, UseCounts};
 pub use record::commit::{Commit, CommitCell};

@@ -17,6 +17,6 @@ mod yaml;
 
 pub use alerts::alert_rules;
 pub use dashboard::dashboard;
-pub use file::Exported;
+pub use file::ExportedFile;
 pub use open_slo::open_slo;
 pub use service::{DEFAULT_BUCKETS_S, ServiceMetric};

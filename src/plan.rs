@@ -66,7 +66,7 @@ pub use value::expression::{Condition, Expression, Input, InputName};
 pub use value::request_view::{RequestPart, RequestView};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
-pub use value::shared::{Shared, SharedStart};
+pub use value::shared::{SharedStart, SharedValues};
 pub use value::template::{Slot, Template, TemplatePart};
 
 /// Most texts of failing steps that are told apart.
@@ -126,7 +126,7 @@ pub struct Plan {
         skip_serializing_if = "Option::is_none",
         serialize_with = "shared_starts"
     )]
-    pub shared: Option<Arc<Shared>>,
+    pub shared: Option<Arc<SharedValues>>,
     /// What is observed of the service while the load goes on, besides its responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe: Option<Box<Observe>>,
@@ -390,7 +390,7 @@ impl Plan {
 
 /// As they are at the beginning of a run.
 fn shared_starts<S: Serializer>(
-    shared: &Option<Arc<Shared>>,
+    shared: &Option<Arc<SharedValues>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     shared.as_deref().serialize(serializer)

@@ -26,7 +26,7 @@ use crate::history::History;
 
 pub use capacity::{CAPACITY_FORMATS, capacity_line, write_capacity};
 pub use console::{write_explanation, write_failures};
-pub use contents::{Derived, Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
+pub use contents::{DerivedFigures, Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{
     LocustCsv, LocustState, RunSamples, SampleLog, locust_csv_paths, locust_requests,
     write_locust_csv,

@@ -22,6 +22,6 @@ pub use files::Limits;
 pub use machine::Argument;
 pub use operation::{Operation, OperationKind, RequestSpec};
 pub use response::ResponseData;
-pub use shared::{CallEnd, Lent, Stopped, listen, take_lines};
+pub use shared::{CallEnd, ScriptLoan, ScriptStop, listen, take_lines};
 pub use source::Script;
 pub use user::ScriptUser;

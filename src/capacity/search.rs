@@ -48,7 +48,7 @@ pub struct Settings {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Step {
+pub enum SearchStep {
     /// Put this load on the service.
     Level {
         /// Arrivals per second, or users.
@@ -117,7 +117,7 @@ pub struct Capacity {
 
 /// What a level said.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum LevelEvidence {
     /// Of each SLO; `None` where nothing was measured.
     Evidence(Vec<Option<Evidence>>),
     /// Nothing: the load generator could not keep up.
@@ -184,9 +184,9 @@ impl Search {
     }
 
     /// What to do after so many seconds.
-    pub fn next(&mut self, elapsed_s: f64) -> Step {
+    pub fn next(&mut self, elapsed_s: f64) -> SearchStep {
         if let State::Over(outcome) = self.state {
-            return Step::Done(outcome);
+            return SearchStep::Done(outcome);
         }
         // Of the budget, for a hold.
         let left_s = self.settings.budget_s - self.settings.warmup_s - BETWEEN_S - elapsed_s;
@@ -195,17 +195,17 @@ impl Search {
             let most_s = most_s.saturating_sub(self.bracket_hold().least_s);
             return match most_s.min(LONGEST_REST_S) {
                 // A level right after one that was missed would be, too.
-                0..SHORTEST_REST_S => Step::Done(self.stopped()),
-                most_s => Step::Rest { most_s },
+                0..SHORTEST_REST_S => SearchStep::Done(self.stopped()),
+                most_s => SearchStep::Rest { most_s },
             };
         }
         let step = match self.state {
-            State::Over(outcome) => Step::Done(outcome),
+            State::Over(outcome) => SearchStep::Done(outcome),
             State::Bracket(level) => self.step(level, Purpose::Bracket),
             State::ConfirmTop(level) => self.step(level, Purpose::Confirm),
             State::Narrow => self.narrow(elapsed_s),
         };
-        let Step::Level {
+        let SearchStep::Level {
             level,
             mut hold,
             purpose,
@@ -214,11 +214,11 @@ impl Search {
             return step;
         };
         if hold.least_s as f64 > left_s {
-            return Step::Done(self.stopped());
+            return SearchStep::Done(self.stopped());
         }
         hold.most_s = hold.most_s.min(left_s as usize);
         self.last = Some((level, purpose));
-        Step::Level {
+        SearchStep::Level {
             level,
             hold,
             purpose,
@@ -226,16 +226,16 @@ impl Search {
     }
 
     /// What the last level said.
-    pub fn record(&mut self, said: &Said) {
+    pub fn record(&mut self, said: &LevelEvidence) {
         let Some((level, purpose)) = self.last else {
             return;
         };
         let evidence = match said {
-            Said::Evidence(evidence) => evidence.as_slice(),
-            Said::Invalid | Said::Nothing => &[],
+            LevelEvidence::Evidence(evidence) => evidence.as_slice(),
+            LevelEvidence::Invalid | LevelEvidence::Nothing => &[],
         };
         let Some(worst) = worst_deviations(evidence) else {
-            return self.said_nothing(level, *said == Said::Invalid);
+            return self.said_nothing(level, *said == LevelEvidence::Invalid);
         };
         self.silent = 0;
         self.turn += usize::from(purpose == Purpose::Narrow);
@@ -344,9 +344,9 @@ impl Search {
         }
     }
 
-    fn narrow(&self, elapsed_s: f64) -> Step {
+    fn narrow(&self, elapsed_s: f64) -> SearchStep {
         let Some((limiting, posterior)) = self.limit() else {
-            return Step::Done(self.stopped());
+            return SearchStep::Done(self.stopped());
         };
         let capacity = self.capacity_of(limiting, &posterior);
         let confirming_s = self.settings.warmup_s + self.settings.hold_s as f64 + BETWEEN_S;
@@ -356,7 +356,7 @@ impl Search {
         };
         let is_narrow = self.is_narrow(&capacity);
         if is_narrow && (capacity.confirmed.is_some() || self.confirmations >= MAX_CONFIRMATIONS) {
-            return Step::Done(Outcome::Found(capacity));
+            return SearchStep::Done(Outcome::Found(capacity));
         }
         if (is_narrow || is_last_chance) && self.confirmations < MAX_CONFIRMATIONS {
             let level = self.rounded_down(posterior.quantile(TAIL));
@@ -364,7 +364,7 @@ impl Search {
                 .confirmed
                 .is_some_and(|confirmed| confirmed >= level)
             {
-                return Step::Done(self.stopped());
+                return SearchStep::Done(self.stopped());
             }
             return self.step(level, Purpose::Confirm);
         }
@@ -380,7 +380,7 @@ impl Search {
             || self.settings.is_whole && width <= 2.0
     }
 
-    fn step(&self, level: f64, purpose: Purpose) -> Step {
+    fn step(&self, level: f64, purpose: Purpose) -> SearchStep {
         let hold = self.settings.hold_s;
         let hold = match purpose {
             Purpose::Bracket => self.bracket_hold(),
@@ -391,7 +391,7 @@ impl Search {
                 is_hasty: false,
             },
         };
-        Step::Level {
+        SearchStep::Level {
             level,
             hold,
             purpose,

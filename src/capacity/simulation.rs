@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::evidence::{Ratio, Rule};
 use super::level::LevelWatch;
-use super::search::{Outcome, Said, Search, Settings, Step};
+use super::search::{LevelEvidence, Outcome, Search, SearchStep, Settings};
 
 /// SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014).
 pub struct Random(pub u64);
@@ -37,27 +37,27 @@ pub enum Service {
 }
 
 /// A search on a simulated service.
-pub struct Simulated {
+pub struct SimulatedSearch {
     pub service: Service,
     pub is_poisson: bool,
     pub rule: Rule,
     pub settings: Settings,
 }
 
-impl Simulated {
+impl SimulatedSearch {
     /// How the search ends, after how many simulated seconds.
     pub fn search(&self, random: &mut Random) -> (Outcome, f64) {
         let mut search = Search::new(self.settings, 1);
         let mut elapsed_s = 0.0;
         loop {
             match search.next(elapsed_s) {
-                Step::Done(outcome) => return (outcome, elapsed_s),
-                Step::Rest { .. } => elapsed_s += 3.0,
-                Step::Level { level, hold, .. } => {
+                SearchStep::Done(outcome) => return (outcome, elapsed_s),
+                SearchStep::Rest { .. } => elapsed_s += 3.0,
+                SearchStep::Level { level, hold, .. } => {
                     let mut watch = LevelWatch::new(vec![self.rule], hold);
                     let took_s = self.level(level, hold.most_s, &mut watch, random);
                     elapsed_s += took_s + 0.5;
-                    search.record(&Said::Evidence(watch.evidence()));
+                    search.record(&LevelEvidence::Evidence(watch.evidence()));
                 }
             }
         }

@@ -117,7 +117,7 @@ pub struct Gauge {
 
 /// A number of the service that changed between the lowest level and the limit.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Moved {
+pub struct Movement {
     /// At the lowest level.
     pub from: Gauge,
     /// At the limit.
@@ -344,7 +344,7 @@ impl Study {
     }
 
     /// What moved in the service between the lowest level and the limit, most first.
-    pub fn moved(&self) -> Vec<Moved> {
+    pub fn moved(&self) -> Vec<Movement> {
         let mut valid = self.curve();
         valid.retain(|point| point.is_valid());
         let limit = match self.capacity() {
@@ -354,7 +354,7 @@ impl Study {
         let Some(at_limit) = valid.iter().rfind(|point| point.level <= limit) else {
             return Vec::new();
         };
-        let change = |moved: &Moved| (moved.to.value / moved.from.value).ln().abs();
+        let change = |moved: &Movement| (moved.to.value / moved.from.value).ln().abs();
         let pairs = at_limit.gauges.iter().filter_map(|to| {
             let below = valid
                 .iter()
@@ -362,9 +362,9 @@ impl Study {
             let mut gauges = below.flat_map(|point| &point.gauges);
             let from = gauges.find(|from| from.name == to.name)?;
             let (from, to) = (from.clone(), to.clone());
-            Some(Moved { from, to })
+            Some(Movement { from, to })
         });
-        let mut moved: Vec<Moved> = pairs
+        let mut moved: Vec<Movement> = pairs
             .filter(|one| {
                 let change = change(one);
                 // From 0, the factor is infinite.

@@ -2,7 +2,7 @@
 
 use super::evidence::Rule;
 use super::search::{Outcome, Settings};
-use super::simulation::{Random, Service, Simulated};
+use super::simulation::{Random, Service, SimulatedSearch};
 
 const P95_100_MS: Rule = Rule {
     allowed: 0.05,
@@ -60,7 +60,7 @@ fn search_known_services(searches: u64) {
         ),
     ];
     for (service, is_poisson, rule, truth) in services {
-        let simulated = Simulated {
+        let simulated = SimulatedSearch {
             service,
             is_poisson,
             rule,
@@ -95,7 +95,7 @@ fn what_was_not_seen_is_not_claimed() {
     let search = |service, rule, change: fn(&mut Settings)| {
         let mut settings = SETTINGS;
         change(&mut settings);
-        let simulated = Simulated {
+        let simulated = SimulatedSearch {
             service,
             is_poisson: true,
             rule,

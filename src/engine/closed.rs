@@ -32,7 +32,7 @@ pub(super) async fn drive<C: Client + 'static>(
         let mine = user_spans(&state.plan, now).into_iter();
         mine.filter(|span| span.user % shards as u64 == shard as u64)
     };
-    let stays = Stays::default();
+    let stays = UserStays::default();
     let mut patience = Patience::new(epoch + load.total(), load.stop_timeout);
     let mut spans: VecDeque<UserSpan> = spans_of(Adjustment::NONE).collect();
     let mut changes = 0;
@@ -94,7 +94,7 @@ async fn sleep_to(at: Option<Instant>) {
 }
 
 /// How long a user stays.
-struct Stay {
+struct UserStay {
     until: Cell<Instant>,
     /// Whether its time was over, and it only stops.
     has_left: Cell<bool>,
@@ -103,22 +103,22 @@ struct Stay {
 
 /// What became of each user that ran.
 #[derive(Default)]
-struct Stays(Rc<RefCell<HashMap<u64, Standing>>>);
+struct UserStays(Rc<RefCell<HashMap<u64, UserState>>>);
 
-enum Standing {
-    Runs(Rc<Stay>),
+enum UserState {
+    Runs(Rc<UserStay>),
     /// Ended before its time: it does not come back before its next span.
     Gone,
 }
 
-impl Stays {
+impl UserStays {
     fn begin(&self, user: u64, until: Instant) -> OccupiedPlace {
-        let stay = Rc::new(Stay {
+        let stay = Rc::new(UserStay {
             until: Cell::new(until),
             has_left: Cell::new(false),
             task: Cell::new(None),
         });
-        let runs = Standing::Runs(stay.clone());
+        let runs = UserState::Runs(stay.clone());
         self.0.borrow_mut().insert(user, runs);
         OccupiedPlace {
             user,
@@ -133,19 +133,19 @@ impl Stays {
         let standings = self.0.borrow();
         let now = epoch.elapsed();
         for standing in standings.values() {
-            if let Standing::Runs(stay) = standing {
+            if let UserState::Runs(stay) = standing {
                 stay.until.set(stay.until.get().min(epoch + now));
             }
         }
         let spans = spans.filter(|span| span.until > now);
         let to_begin = spans.filter(|span| match standings.get(&span.user) {
             _ if span.start > now => true,
-            Some(Standing::Runs(stay)) if !stay.has_left.get() => {
+            Some(UserState::Runs(stay)) if !stay.has_left.get() => {
                 stay.until.set(epoch + span.until);
                 false
             }
-            Some(Standing::Gone) => false,
-            Some(Standing::Runs(_)) | None => true,
+            Some(UserState::Gone) => false,
+            Some(UserState::Runs(_)) | None => true,
         });
         to_begin.collect()
     }
@@ -154,22 +154,22 @@ impl Stays {
 /// The place of a user that runs, for as long as it does.
 struct OccupiedPlace {
     user: u64,
-    stay: Rc<Stay>,
-    standings: Rc<RefCell<HashMap<u64, Standing>>>,
+    stay: Rc<UserStay>,
+    standings: Rc<RefCell<HashMap<u64, UserState>>>,
 }
 
 impl Drop for OccupiedPlace {
     fn drop(&mut self) {
         let mut standings = self.standings.borrow_mut();
         // Its next stay may have begun while it finished its iteration.
-        if !matches!(standings.get(&self.user), Some(Standing::Runs(stay)) if Rc::ptr_eq(stay, &self.stay))
+        if !matches!(standings.get(&self.user), Some(UserState::Runs(stay)) if Rc::ptr_eq(stay, &self.stay))
         {
             return;
         }
         let is_over = self.stay.has_left.get() || Instant::now() >= self.stay.until.get();
         match is_over {
             true => standings.remove(&self.user),
-            false => standings.insert(self.user, Standing::Gone),
+            false => standings.insert(self.user, UserState::Gone),
         };
     }
 }
@@ -180,7 +180,7 @@ struct Patience {
     end: Instant,
     stop_timeout: Duration,
     /// By when they are ended, and a number of their own.
-    watched: BTreeMap<(Instant, u64), Rc<Stay>>,
+    watched: BTreeMap<(Instant, u64), Rc<UserStay>>,
     count: u64,
 }
 
@@ -194,7 +194,7 @@ impl Patience {
         }
     }
 
-    fn watch(&mut self, stay: &Rc<Stay>) {
+    fn watch(&mut self, stay: &Rc<UserStay>) {
         let until = stay.until.get();
         if until < self.end {
             let key = (until + self.stop_timeout, self.count);
@@ -203,9 +203,9 @@ impl Patience {
         }
     }
 
-    fn watch_all(&mut self, stays: &Stays) {
+    fn watch_all(&mut self, stays: &UserStays) {
         for standing in stays.0.borrow().values() {
-            if let Standing::Runs(stay) = standing {
+            if let UserState::Runs(stay) = standing {
                 self.watch(stay);
             }
         }

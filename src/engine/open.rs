@@ -128,12 +128,12 @@ struct Seat {
 
 /// Counts a user for as long as it lives. One that ends although the load goes on, because it
 /// panicked, makes room for another, and nobody waits for it.
-struct SeatTaken {
+struct TakenSeat {
     users: Rc<Cell<u64>>,
     halt: Rc<Halt>,
 }
 
-impl SeatTaken {
+impl TakenSeat {
     fn new(users: &Rc<Cell<u64>>, halt: &Rc<Halt>) -> Self {
         users.set(users.get() + 1);
         Self {
@@ -143,7 +143,7 @@ impl SeatTaken {
     }
 }
 
-impl Drop for SeatTaken {
+impl Drop for TakenSeat {
     fn drop(&mut self) {
         self.users.set(self.users.get() - 1);
         self.halt.user_freed.notify_one();
@@ -218,7 +218,7 @@ pub(super) async fn drive<C: Client + 'static>(
         let class = arrival.class;
         let seat = free.borrow_mut()[class].pop().or_else(|| {
             (users.get() < most).then(|| {
-                let taken = SeatTaken::new(&users, halt);
+                let taken = TakenSeat::new(&users, halt);
                 let make = {
                     let (state, client) = (state.clone(), client.clone());
                     move || (User::new(state, client, number, class), taken)
@@ -269,7 +269,7 @@ pub(super) async fn drive<C: Client + 'static>(
 /// One user: waits for an arrival, runs it, is free again, until the load is over. It is created
 /// inside, because a future keeps room for its arguments for as long as it lives.
 async fn serve<C: Client>(
-    make: impl FnOnce() -> (User<C>, SeatTaken),
+    make: impl FnOnce() -> (User<C>, TakenSeat),
     state: Rc<WorkerState>,
     seat: Rc<Seat>,
     free: FreeUsers,

@@ -95,7 +95,7 @@ impl Sink {
     ///
     /// # Errors
     /// Why not all of it was taken.
-    pub(super) async fn send(&mut self, messages: Messages) -> Result<(), Undelivered> {
+    pub(super) async fn send(&mut self, messages: Messages) -> Result<(), DeliveryFailure> {
         if let Self::Statsd(statsd) = self {
             return statsd.send(messages).await;
         }
@@ -112,14 +112,14 @@ impl Sink {
 
 /// Why something was not delivered, or not all of it.
 #[derive(Debug)]
-pub(super) struct Undelivered {
+pub(super) struct DeliveryFailure {
     /// For people.
     pub(super) why: String,
     /// Whether some of it was taken, so that it must not be sent again.
     pub(super) is_partly_taken: bool,
 }
 
-impl From<String> for Undelivered {
+impl From<String> for DeliveryFailure {
     fn from(why: String) -> Self {
         Self {
             why,
@@ -184,7 +184,7 @@ impl Otlp {
         })
     }
 
-    async fn send(&mut self, message: Vec<u8>) -> Result<(), Undelivered> {
+    async fn send(&mut self, message: Vec<u8>) -> Result<(), DeliveryFailure> {
         let response = match &self.by {
             OtlpCarrier::Http(post) => post.send(message).await?,
             OtlpCarrier::Grpc(method) => method.call(&message).await?,
@@ -193,7 +193,7 @@ impl Otlp {
             self.since_ns = self.encoded_ns;
         }
         // What was rejected would be rejected again, and the rest was taken.
-        otlp::check_response(&response).map_err(|why| Undelivered {
+        otlp::check_response(&response).map_err(|why| DeliveryFailure {
             why,
             is_partly_taken: true,
         })
@@ -221,14 +221,14 @@ pub(super) struct Statsd {
 }
 
 impl Statsd {
-    async fn send(&mut self, packets: Messages) -> Result<(), Undelivered> {
+    async fn send(&mut self, packets: Messages) -> Result<(), DeliveryFailure> {
         let mut count = 0;
         let sent = self.try_send(packets, &mut count).await;
         if sent.is_err() {
             // The name may lead elsewhere next time.
             self.socket = None;
         }
-        sent.map_err(|error| Undelivered {
+        sent.map_err(|error| DeliveryFailure {
             why: error.to_string(),
             is_partly_taken: count > 0,
         })

@@ -60,7 +60,7 @@ pub(super) struct Evidence<'a> {
 }
 
 /// A verdict and why.
-pub(super) struct Judgement {
+pub(super) struct ReasonedVerdict {
     pub(super) verdict: Verdict,
     /// Most important first.
     pub(super) reasons: Vec<String>,
@@ -68,7 +68,7 @@ pub(super) struct Judgement {
     pub(super) is_unasked: bool,
 }
 
-impl Judgement {
+impl ReasonedVerdict {
     fn new(verdict: Verdict, reasons: Vec<String>) -> Self {
         Self {
             verdict,
@@ -80,7 +80,7 @@ impl Judgement {
 
 /// The verdict and its reasons. The worst verdict wins; INVALID comes before all others. That the run
 /// was stopped is said in any case.
-pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
+pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> ReasonedVerdict {
     let stopped = stopped_early(evidence.result);
     let failed_teardown = evidence.result.failed_teardown();
     let aborted = evidence.result.aborted();
@@ -113,7 +113,7 @@ pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     judgement
 }
 
-fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
+fn judge(evidence: Evidence<'_>, policy: &Policy) -> ReasonedVerdict {
     let Evidence {
         result,
         invalid,
@@ -123,10 +123,10 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         breakdown,
     } = evidence;
     if !invalid.is_empty() {
-        return Judgement::new(Verdict::Invalid, invalid);
+        return ReasonedVerdict::new(Verdict::Invalid, invalid);
     }
     if is_disturbed(result) {
-        return Judgement::new(Verdict::Inconclusive, doubts(result));
+        return ReasonedVerdict::new(Verdict::Inconclusive, doubts(result));
     }
     let fail_on = policy.fail_on;
     let missed: Vec<&Criterion> = criteria
@@ -144,7 +144,7 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
             true => Verdict::Fail,
             false => Verdict::Inconclusive,
         };
-        return Judgement::new(verdict, vec![nothing.text.clone()]);
+        return ReasonedVerdict::new(verdict, vec![nothing.text.clone()]);
     }
     // Endpoints before the total: they are more specific.
     let of = |finding| {
@@ -164,9 +164,9 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     if let Some(failures) = failures.filter(|_| fail_on.slo || fail_on.errors) {
         // What the failures did to the SLOs says the same again.
         let is_unasked = missed.is_empty() && regressions.is_empty() && !fail_on.errors;
-        return Judgement {
+        return ReasonedVerdict {
             is_unasked,
-            ..Judgement::new(Verdict::Fail, vec![failures.text.clone()])
+            ..ReasonedVerdict::new(Verdict::Fail, vec![failures.text.clone()])
         };
     }
     let mut reasons: Vec<String> = missed.iter().map(|miss| describe_miss(miss)).collect();
@@ -194,7 +194,7 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         ));
     }
     if !reasons.is_empty() {
-        return Judgement::new(Verdict::Fail, reasons);
+        return ReasonedVerdict::new(Verdict::Fail, reasons);
     }
     let mut open = doubts(result);
     open.extend(of(Finding::Undecided));
@@ -202,14 +202,14 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         open.push("the comparison has too little data to judge any metric".into());
     }
     if !open.is_empty() {
-        return Judgement::new(Verdict::Inconclusive, open);
+        return ReasonedVerdict::new(Verdict::Inconclusive, open);
     }
     let reasons = match (failures, criteria) {
         (Some(failures), _) => vec![failures.text.clone()],
         (None, []) => vec!["no SLOs defined, and no baseline given".into()],
         _ => Vec::new(),
     };
-    Judgement::new(Verdict::Pass, reasons)
+    ReasonedVerdict::new(Verdict::Pass, reasons)
 }
 
 /// Why the run is inconclusive by itself, whatever the criteria.

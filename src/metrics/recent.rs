@@ -12,7 +12,7 @@ const RECENT_S: usize = 10;
 
 /// The last 10 seconds of a run, or fewer at its start, and when it had failures of each kind.
 #[derive(Debug, Clone, Default)]
-pub struct Recent {
+pub struct RecentSeconds {
     /// The cells of the last seconds, by the position of the endpoint.
     last: VecDeque<BTreeMap<usize, Cell>>,
     /// By the position of the endpoint: the first and the last second of each outcome.
@@ -21,7 +21,7 @@ pub struct Recent {
     count: u64,
 }
 
-impl Recent {
+impl RecentSeconds {
     /// Of a run that is over.
     pub fn of(result: &RunResult) -> Self {
         let seconds = result.timeline.iter().map(|one| result.second_of(one) + 1);
@@ -99,7 +99,7 @@ mod tests {
             cell.outcomes.insert(outcome, count);
             cell
         };
-        let mut recent = Recent::default();
+        let mut recent = RecentSeconds::default();
         assert_eq!((recent.length_s(), recent.cell(0)), (0, Cell::default()));
         for second in 0..12 {
             let outcome = match second {
@@ -142,7 +142,7 @@ mod tests {
                 cells: vec![(0, cell.clone())],
             })
             .into();
-        let recent = Recent::of(&result);
+        let recent = RecentSeconds::of(&result);
         assert_eq!((recent.length_s(), recent.cell(0)), (10, cell));
         let seen = (start_s + 1, start_s + 20);
         assert_eq!(recent.seen(0, Outcome::Http5xx), Some(seen));

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::file::{Exported, each_slo};
+use super::file::{ExportedFile, each_slo};
 use super::indicator::{Indicator, Unit};
-use super::load_test::Chosen;
+use super::load_test::SeriesChoice;
 use super::promql::{number, quoted, time};
 use super::service::{Budget, Objective, ServiceMetric};
 use super::{load_test, yaml};
@@ -25,10 +25,10 @@ const BURN_RATES: [(&str, &str, &str, f64, &str); 3] = [
 
 /// The rules of a scenario's SLOs as a file for Prometheus: for a load test, or for the service in production, which
 /// exports `service`.
-pub fn alert_rules(plan: &Plan, service: Option<&ServiceMetric>) -> Exported<String> {
+pub fn alert_rules(plan: &Plan, service: Option<&ServiceMetric>) -> ExportedFile<String> {
     let (rules, left_out) = match service {
         None => {
-            let chosen = Chosen {
+            let chosen = SeriesChoice {
                 matchers: format!("{}={}", exported::SCENARIO, quoted(&plan.scenario)),
                 also: String::new(),
             };
@@ -64,7 +64,7 @@ pub fn alert_rules(plan: &Plan, service: Option<&ServiceMetric>) -> Exported<Str
         group["interval"] = json!("15s");
     }
     group["rules"] = Value::Array(rules);
-    Exported {
+    ExportedFile {
         content: yaml::documents(&comments, &[json!({"groups": [group]})]),
         left_out,
     }

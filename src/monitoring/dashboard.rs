@@ -5,10 +5,10 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::file::{Exported, each_slo};
+use super::file::{ExportedFile, each_slo};
 use super::indicator::Unit;
 use super::load_test;
-use super::load_test::{Chosen, outcomes};
+use super::load_test::{SeriesChoice, outcomes};
 use super::panels::{Layout, Panel, datasource};
 use crate::metrics::{Outcome, exported};
 use crate::plan::{Direction, Metric, Plan, SloScope};
@@ -26,8 +26,8 @@ const ALSO: &str =
 
 /// A dashboard for the runs of a scenario. Its uid depends on the scenario's name alone, so that a new version replaces
 /// the one before it.
-pub fn dashboard(plan: &Plan) -> Exported<Value> {
-    let chosen = Chosen {
+pub fn dashboard(plan: &Plan) -> ExportedFile<Value> {
+    let chosen = SeriesChoice {
         matchers: CHOSEN.to_owned(),
         also: ALSO.to_owned(),
     };
@@ -67,7 +67,7 @@ pub fn dashboard(plan: &Plan) -> Exported<Value> {
         layout.add(panel.limits(direction, &limits), 8, 7);
     }
     generator(&mut layout);
-    Exported {
+    ExportedFile {
         content: json!({
             "uid": uid(&plan.scenario),
             "title": format!("Load test: {}", plan.scenario),

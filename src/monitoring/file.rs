@@ -6,7 +6,7 @@ use crate::plan::{Plan, Slo};
 
 /// A file, and what could not be said in it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exported<T> {
+pub struct ExportedFile<T> {
     /// What is in the file.
     pub content: T,
     /// A sentence for each SLO that is not in it, with the reason.

@@ -17,7 +17,7 @@ const RATE_S: u64 = 60;
 
 /// Which series are meant.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
+pub(super) struct SeriesChoice {
     /// Their matchers.
     pub matchers: String,
     /// What else must hold for a series, as an operator and its right side; may be empty.
@@ -28,7 +28,11 @@ pub(super) struct Chosen {
 ///
 /// # Errors
 /// Why it cannot be said.
-pub(super) fn indicator(plan: &Plan, slo: &Slo, chosen: &Chosen) -> Result<Indicator, String> {
+pub(super) fn indicator(
+    plan: &Plan,
+    slo: &Slo,
+    chosen: &SeriesChoice,
+) -> Result<Indicator, String> {
     let named = slo.scope.endpoint();
     let is_flow = plan
         .flows

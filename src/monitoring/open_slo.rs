@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::file::{Exported, each_slo};
+use super::file::{ExportedFile, each_slo};
 use super::promql::number;
 use super::service::{Budget, Objective, ServiceMetric};
 use super::yaml;
@@ -19,7 +19,7 @@ const MAX_NAME: usize = 63;
 const PERIOD: &str = "30d";
 
 /// The SLOs of a scenario as a service in production has them, which exports `service`.
-pub fn open_slo(plan: &Plan, service: &ServiceMetric) -> Exported<String> {
+pub fn open_slo(plan: &Plan, service: &ServiceMetric) -> ExportedFile<String> {
     let (slos, left_out) = each_slo(plan, |slo| {
         let budget = match service.objective(plan, slo)? {
             Objective::Budget(budget) => budget,
@@ -45,7 +45,7 @@ pub fn open_slo(plan: &Plan, service: &ServiceMetric) -> Exported<String> {
         let name = name(&format!("{} {of} {}", plan.scenario, slo.name), &mut names);
         documents.push(document(slo, &budget, &period, &name, &service_name));
     }
-    Exported {
+    ExportedFile {
         content: yaml::documents(&comments, &documents),
         left_out,
     }

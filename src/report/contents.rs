@@ -31,12 +31,12 @@ pub struct Report {
     /// measured phases.
     pub baseline: Vec<Cell>,
     /// What follows from these, once a format has asked for it.
-    pub derived: Derived,
+    pub derived: DerivedFigures,
 }
 
 /// What follows from a report's numbers, worked out when a format first asks for it: most need little of it.
 #[derive(Debug, Clone, Default)]
-pub struct Derived {
+pub struct DerivedFigures {
     found: OnceCell<Vec<Finding>>,
     error_budgets: OnceCell<Vec<ErrorBudget>>,
 }
@@ -53,15 +53,15 @@ impl Report {
             is_stored: false,
             focus: Focus::Run,
             baseline: Vec::new(),
-            derived: Derived::default(),
+            derived: DerivedFigures::default(),
         }
     }
 
     /// On a run that goes on: nothing is found in it yet.
     pub fn of_unfinished(result: RunResult, grading: Grading) -> Self {
-        let derived = Derived {
+        let derived = DerivedFigures {
             found: OnceCell::from(Vec::new()),
-            ..Derived::default()
+            ..DerivedFigures::default()
         };
         Self {
             is_stored: true,
@@ -216,7 +216,7 @@ mod tests {
         assert!(Report::of_unfinished(result, grading).found().is_empty());
         let compared = Report {
             focus: Focus::Comparison,
-            derived: Derived::default(),
+            derived: DerivedFigures::default(),
             ..report
         };
         assert!(compared.found().is_empty());

@@ -23,7 +23,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use self::bounds::{LeftOut, fit};
+use self::bounds::{LeftOutCounts, fit};
 use self::comparison::ComparisonEntry;
 use self::criterion::finding::{FindingEntry, RecommendationEntry};
 use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry, ViolationEntry};
@@ -108,7 +108,7 @@ struct JsonReport<'a> {
     phases: Vec<PhaseEntry<'a>>,
     comparison: Option<ComparisonEntry<'a>>,
     /// How many entries of which lists are left out, which only a full report has.
-    left_out: LeftOut,
+    left_out: LeftOutCounts,
     /// Only in a full report.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a RunResult>,
@@ -315,7 +315,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         observed: ObservedEntry::all(result, is_full),
         phases: phases(result),
         comparison: report.comparison.as_ref().map(ComparisonEntry::of),
-        left_out: LeftOut::new(),
+        left_out: LeftOutCounts::new(),
         result: is_full.then_some(result),
     }
 }

@@ -22,7 +22,7 @@ use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
 use super::service::{base, hooks, observe, trace, transport};
 use super::source::{Source, environment, script, stem};
-use super::yaml::decode::{AnyValue, At, Decode, missing_key};
+use super::yaml::decode::{AnyValue, Decode, Located, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
@@ -433,14 +433,14 @@ impl PlanCompiler<'_> {
     }
 
     /// The value of a variable: that of the command line, or the scenario's.
-    fn variable(&mut self, name: &str, value: &At<AnyValue>, names: &Names<'_>) -> Template {
+    fn variable(&mut self, name: &str, value: &Located<AnyValue>, names: &Names<'_>) -> Template {
         let given = self.options.variables.get(name);
         match (&value.value, given) {
             (AnyValue::Scalar(_), Some(given)) => names.given_template(name, given, self.findings),
             (AnyValue::Scalar(scalar), None) => {
                 let at = value.at;
                 let value = scalar.clone();
-                names.value_template(&At { value, at }, self.findings)
+                names.value_template(&Located { value, at }, self.findings)
             }
             (AnyValue::Tree(node), None) => body::json(node, names, self.findings).of_json(),
             // In place of a list or a mapping, another one.

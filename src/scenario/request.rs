@@ -25,7 +25,7 @@ use super::names::template::refuse_template;
 use super::names::uses::{Inherited, Use};
 use super::service::address::{self, EndpointUrl};
 use super::yaml::counterparts::METHOD_IS_KEY;
-use super::yaml::decode::{At, Field, OneOrMany};
+use super::yaml::decode::{Field, Located, OneOrMany};
 use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
 use crate::plan::{
@@ -178,7 +178,7 @@ impl<'a> RequestDefaults<'a> {
     /// is reported. The names log what it uses.
     pub fn endpoint(
         &self,
-        file: &At<EndpointFile>,
+        file: &Located<EndpointFile>,
         findings: &mut Findings,
     ) -> Option<(Endpoint, EndpointUrl)> {
         if file.variables.is_missing() {
@@ -202,7 +202,7 @@ impl<'a> RequestDefaults<'a> {
     /// The same without its variables.
     fn request(
         &self,
-        file: &At<EndpointFile>,
+        file: &Located<EndpointFile>,
         findings: &mut Findings,
     ) -> Option<(Endpoint, EndpointUrl)> {
         let request_line = method(file, findings);
@@ -277,7 +277,7 @@ impl<'a> RequestDefaults<'a> {
         let below_host;
         let url_text = match &self.host {
             Some(host) if url_text.value.starts_with('/') => {
-                below_host = At {
+                below_host = Located {
                     value: format!("{host}{}", url_text.value),
                     at: url_text.at,
                 };
@@ -457,9 +457,9 @@ fn methods(file: &EndpointFile) -> impl Iterator<Item = (Method, &Field<String>)
 }
 
 fn method<'a>(
-    file: &'a At<EndpointFile>,
+    file: &'a Located<EndpointFile>,
     findings: &mut Findings,
-) -> Option<(Method, &'a At<String>)> {
+) -> Option<(Method, &'a Located<String>)> {
     let given: Vec<(Method, &Field<String>)> = methods(file).collect();
     match given.as_slice() {
         [(method, field)] => Some((*method, field.get()?)),

@@ -16,7 +16,7 @@ use self::spelling::{ScopedMetric, Spelling, same_metric};
 use super::keys::slo::SloFile;
 use super::options::LimitOption;
 use super::service::observe::ObservedName;
-use super::yaml::decode::{At, Field, Pairs, list};
+use super::yaml::decode::{Field, Located, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Direction, MeasureUnit, Metric, Slo, SloScope};
@@ -234,7 +234,7 @@ impl SloSet {
         })
     }
 
-    fn check_profiles(&self, names: &[At<String>], findings: &mut Findings) {
+    fn check_profiles(&self, names: &[Located<String>], findings: &mut Findings) {
         for name in names
             .iter()
             .filter(|name| !self.profiles.contains(&name.value))

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::error::ScriptError;
 use super::files::Sources;
 use super::operation::{Operation, OperationKind, RequestSpec};
-use super::shared::{CallEnd, ScriptState, Stopped, is_heard, log};
+use super::shared::{CallEnd, ScriptState, ScriptStop, is_heard, log};
 use super::value::{from_script, to_script};
 
 /// Most operations of a user at once.
@@ -67,9 +67,9 @@ pub(super) fn natives<'js>(
             "done" => CallEnd::Done,
             "fail" => CallEnd::Failed(text()),
             "stop" => CallEnd::Stopped(match text().as_str() {
-                "flow" => Stopped::Flow,
-                "run" => Stopped::Run,
-                _ => Stopped::User,
+                "flow" => ScriptStop::Flow,
+                "run" => ScriptStop::Run,
+                _ => ScriptStop::User,
             }),
             _ => CallEnd::Error(ScriptError::thrown(&value, &sources())),
         };

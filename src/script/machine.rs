@@ -28,7 +28,7 @@ const MAX_STACK: usize = 512 << 10;
 const PRELUDE: &str = include_str!("prelude.js");
 
 /// A function that is kept.
-pub(super) type Kept = Persistent<Function<'static>>;
+pub(super) type StoredFunction = Persistent<Function<'static>>;
 
 /// An argument of a call.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub enum Argument {
 
 /// An engine that runs a script. What belongs to it goes away before it does.
 pub(super) struct Machine {
-    functions: BTreeMap<String, Kept>,
+    functions: BTreeMap<String, StoredFunction>,
     pub(super) prelude: Prelude,
     pub(super) shared: Rc<ScriptState>,
     imports: Rc<Imports>,
@@ -51,11 +51,11 @@ pub(super) struct Machine {
 
 /// The functions of the prelude.
 pub(super) struct Prelude {
-    pub(super) begin: Kept,
-    pub(super) settle: Kept,
-    pub(super) forget: Kept,
-    pub(super) user: Kept,
-    response: Kept,
+    pub(super) begin: StoredFunction,
+    pub(super) settle: StoredFunction,
+    pub(super) forget: StoredFunction,
+    pub(super) user: StoredFunction,
+    response: StoredFunction,
 }
 
 impl Machine {
@@ -124,7 +124,7 @@ impl Machine {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn function(&self, name: &str) -> Result<Kept, ScriptError> {
+    pub(super) fn function(&self, name: &str) -> Result<StoredFunction, ScriptError> {
         let function = self.functions.get(name).cloned();
         function.ok_or_else(|| ScriptError::new(format!("the script exports no function `{name}`")))
     }
@@ -240,7 +240,7 @@ fn prelude<'js>(
     let natives = natives(ctx, shared, move || imports.sources.borrow().clone())?;
     let make: Function = ctx.eval(PRELUDE)?;
     let parts: Object = make.call((natives,))?;
-    let kept = |name: &str| -> rquickjs::Result<Kept> {
+    let kept = |name: &str| -> rquickjs::Result<StoredFunction> {
         Ok(Persistent::save(ctx, parts.get::<_, Function>(name)?))
     };
     Ok(Prelude {
@@ -258,7 +258,7 @@ fn evaluate(
     main: &str,
     imports: &Imports,
     shared: &ScriptState,
-) -> Result<BTreeMap<String, Kept>, ScriptError> {
+) -> Result<BTreeMap<String, StoredFunction>, ScriptError> {
     shared.budget.begin(LOADING);
     let text = imports.sources.borrow().text(main).unwrap_or_default();
     let run = || {

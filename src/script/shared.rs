@@ -57,7 +57,7 @@ pub fn take_lines() -> Vec<String> {
 
 /// What a user lends its script, as long as perfctl does not need it.
 #[derive(Debug)]
-pub struct Lent {
+pub struct ScriptLoan {
     /// The variables, in the order of their names.
     pub variables: Vec<Option<Value>>,
     /// The random numbers.
@@ -72,14 +72,14 @@ pub enum CallEnd {
     /// By `user.fail` with this text.
     Failed(String),
     /// By `user.stop`.
-    Stopped(Stopped),
+    Stopped(ScriptStop),
     /// By an error.
     Error(ScriptError),
 }
 
 /// What a script ends by `user.stop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum ScriptStop {
     /// The flow.
     Flow,
     /// The user.
@@ -93,7 +93,7 @@ pub enum Stopped {
 pub(super) struct Slot {
     pub(super) number: u64,
     pub(super) iteration: u64,
-    pub(super) lent: Option<Lent>,
+    pub(super) lent: Option<ScriptLoan>,
     /// What the script waits for, and nobody has taken yet.
     pub(super) operations: Vec<Operation>,
     /// The numbers of all it waits for.

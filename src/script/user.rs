@@ -12,7 +12,7 @@ use super::error::ScriptError;
 use super::machine::{Argument, Machine};
 use super::operation::Operation;
 use super::response::ResponseData;
-use super::shared::{CallEnd, Lent, Slot};
+use super::shared::{CallEnd, ScriptLoan, Slot};
 use super::source::Script;
 
 /// A user. It has an object of its own, which its script can keep things in.
@@ -100,12 +100,12 @@ impl ScriptUser {
     }
 
     /// Lends the script what it can read and change of the user.
-    pub fn lend(&self, lent: Lent) {
+    pub fn lend(&self, lent: ScriptLoan) {
         self.with(|slot| slot.lent = Some(lent));
     }
 
     /// Takes back what was lent.
-    pub fn take_back(&self) -> Option<Lent> {
+    pub fn take_back(&self) -> Option<ScriptLoan> {
         self.with(|slot| slot.lent.take())?
     }
 

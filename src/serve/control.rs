@@ -45,7 +45,7 @@ pub(crate) struct LoadNow {
 
 /// A line to a run.
 #[derive(Serialize, Deserialize)]
-struct Asked {
+struct ControlRequest {
     change: LoadSetting,
     /// Afterwards nobody waits for it any more, and it must not be done: by the [clock](now_us) of all processes; us.
     until_us: u64,
@@ -109,7 +109,7 @@ fn ask_for(socket: &Path, change: LoadSetting, patience: Duration) -> io::Result
     stream.set_write_timeout(Some(patience))?;
     // The rest is for the response.
     let until_us = now_us() + as_us(patience) * 4 / 5;
-    stream.write_all(line(&Asked { change, until_us })?.as_bytes())?;
+    stream.write_all(line(&ControlRequest { change, until_us })?.as_bytes())?;
     let mut said = String::new();
     BufReader::new(stream.take(MAX_LINE)).read_line(&mut said)?;
     Ok(serde_json::from_str(&said)?)
@@ -179,7 +179,7 @@ async fn exchange(
     let mut asked = String::new();
     let mut reading = tokio::io::BufReader::new(reading.take(MAX_LINE));
     reading.read_line(&mut asked).await?;
-    let reply = match serde_json::from_str::<Asked>(&asked) {
+    let reply = match serde_json::from_str::<ControlRequest>(&asked) {
         Ok(asked) if asked.until_us < now_us() => {
             ControlReply::Refused("it was asked for too long ago".to_owned())
         }

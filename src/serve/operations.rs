@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::{self, PAGE_TYPE, Problem, content};
 use super::routes::{BASE, LocustCall, OPENAPI, Operation};
-use super::runs::{Known, views};
+use super::runs::{RunState, views};
 use super::server::{Call, Server, off_thread};
 use super::start::{StartRequest, scenarios};
 use crate::comparison::{Baseline, Caller, Statistical, compare};
@@ -156,12 +156,12 @@ fn known_scenarios(server: &Server) -> Result<Value, Problem> {
 fn ended(server: &Server, id: &str) -> Result<RunDir, Problem> {
     let not_yet = |why: &str| Problem::conflict(why);
     match server.find(id)? {
-        Known::Ended(run) => Ok(run),
-        Known::Unfinished(_) => Err(not_yet("the run was killed, and has no result")
+        RunState::Ended(run) => Ok(run),
+        RunState::Unfinished(_) => Err(not_yet("the run was killed, and has no result")
             .help("`perfctl recover` makes it of what was stored")),
-        Known::Past(_) => Err(not_yet("the run came to nothing, and has no report")),
-        Known::Queued(..) => Err(not_yet("the run waits, and has no report yet")),
-        Known::Running(..) => Err(not_yet("the run goes on, and has no report yet")),
+        RunState::Past(_) => Err(not_yet("the run came to nothing, and has no report")),
+        RunState::Queued(..) => Err(not_yet("the run waits, and has no report yet")),
+        RunState::Running(..) => Err(not_yet("the run goes on, and has no report yet")),
     }
 }
 
@@ -217,10 +217,10 @@ fn cancel(server: &Server, call: &Call) -> Result<Response, Problem> {
 }
 
 /// The directory of a run that has or will have seconds.
-fn with_seconds(known: &Known) -> Option<&RunDir> {
+fn with_seconds(known: &RunState) -> Option<&RunDir> {
     match known {
-        Known::Running(run, _) | Known::Ended(run) | Known::Unfinished(run) => Some(run),
-        Known::Queued(..) | Known::Past(_) => None,
+        RunState::Running(run, _) | RunState::Ended(run) | RunState::Unfinished(run) => Some(run),
+        RunState::Queued(..) | RunState::Past(_) => None,
     }
 }
 
@@ -285,7 +285,7 @@ impl Stream {
             let looked = off_thread(&self.server, move |server| {
                 // Before its seconds, so that none comes after its end.
                 let known = server.find(&id)?;
-                let is_over = !matches!(known, Known::Running(..) | Known::Queued(..));
+                let is_over = !matches!(known, RunState::Running(..) | RunState::Queued(..));
                 let seconds = match with_seconds(&known) {
                     Some(run) => server.live.seconds(run, next, MAX_SECONDS, is_over)?,
                     None => Vec::new(),

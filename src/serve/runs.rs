@@ -13,35 +13,35 @@ use serde_json::{Value, json};
 use self::numbers::without_series;
 use super::answer::Problem;
 use super::server::Server;
-use super::start::{Prepared, StartRequest};
-use super::supervisor::{Active, Cancelled, Kept, Past, Queued};
+use super::start::{PreparedRun, StartRequest};
+use super::supervisor::{ActiveRun, Cancellation, PastRun, QueuedRun, SupervisorState};
 use crate::metrics::{RunDir, stored_runs};
 
 /// A run, as far as it has come.
-pub(super) enum Known {
+pub(super) enum RunState {
     /// It waits, at this place from 1.
-    Queued(Box<Queued>, usize),
+    Queued(Box<QueuedRun>, usize),
     /// It goes on; by this server if there is more to say of it.
-    Running(RunDir, Option<Box<Active>>),
+    Running(RunDir, Option<Box<ActiveRun>>),
     /// It has a result.
     Ended(RunDir),
     /// It was killed, and has none.
     Unfinished(RunDir),
     /// It came to nothing.
-    Past(Box<Past>),
+    Past(Box<PastRun>),
 }
 
 impl Server {
     /// The run of this name.
-    pub(super) fn find(&self, id: &str) -> Result<Known, Problem> {
+    pub(super) fn find(&self, id: &str) -> Result<RunState, Problem> {
         // Until its process has ended, even if there is a result: it may be telling others of it.
         let going_on = self.supervisor.kept(|kept| {
             if let Some(active) = kept.active.as_ref().filter(|active| active.id == id) {
                 let directory = RunDir::open(&self.options.results.join(&active.id));
-                return Some(Known::Running(directory, Some(Box::new(active.clone()))));
+                return Some(RunState::Running(directory, Some(Box::new(active.clone()))));
             }
             let at = kept.queue.iter().position(|queued| queued.id == id)?;
-            Some(Known::Queued(Box::new(kept.queue[at].clone()), at + 1))
+            Some(RunState::Queued(Box::new(kept.queue[at].clone()), at + 1))
         });
         if let Some(known) = going_on {
             return Ok(known);
@@ -50,14 +50,14 @@ impl Server {
         let runs = stored_runs(&self.options.results)?;
         if let Some(run) = runs.into_iter().find(|run| run.id() == id) {
             return Ok(match run.result().exists() {
-                true => Known::Ended(run),
-                false if run.is_locked() => Known::Running(run, None),
-                false => Known::Unfinished(run),
+                true => RunState::Ended(run),
+                false if run.is_locked() => RunState::Running(run, None),
+                false => RunState::Unfinished(run),
             });
         }
         let past = self.supervisor.kept(|kept| {
             let past = kept.past.iter().find(|past| past.id == id);
-            past.map(|past| Known::Past(Box::new(past.clone())))
+            past.map(|past| RunState::Past(Box::new(past.clone())))
         });
         past.ok_or_else(Problem::no_run)
     }
@@ -66,7 +66,7 @@ impl Server {
     pub(super) fn begin(
         &self,
         request: StartRequest,
-        prepared: &Prepared,
+        prepared: &PreparedRun,
         peer: SocketAddr,
     ) -> Result<(String, Option<usize>), Problem> {
         let supervisor = &self.supervisor;
@@ -76,11 +76,11 @@ impl Server {
     /// Ends a run, or lets it wait no longer. Returns what has become of it.
     pub(super) fn end(&self, id: &str, peer: SocketAddr) -> Result<&'static str, Problem> {
         Ok(match self.supervisor.cancel(id, peer)? {
-            Some(Cancelled::Queued) => "cancelled",
-            Some(Cancelled::Running) => "stopping",
-            Some(Cancelled::Before) => self.find(id)?.state(),
+            Some(Cancellation::Queued) => "cancelled",
+            Some(Cancellation::Running) => "stopping",
+            Some(Cancellation::Before) => self.find(id)?.state(),
             None => match self.find(id)? {
-                Known::Running(..) => {
+                RunState::Running(..) => {
                     let why = "another program has started this run";
                     return Err(Problem::conflict(why).help("press Ctrl-C there"));
                 }
@@ -97,17 +97,17 @@ impl Server {
     }
 
     /// What is known of a run, and its numbers.
-    pub(super) fn show(&self, known: &Known) -> Result<Value, Problem> {
+    pub(super) fn show(&self, known: &RunState) -> Result<Value, Problem> {
         let mut shown = match known {
-            Known::Ended(run) => {
+            RunState::Ended(run) => {
                 let ended = self.cache.report(run)?;
                 let mut shown = ended.facts.clone();
                 shown["generator"] = ended.generator.clone();
                 shown["report"] = without_series(ended.report.clone());
                 shown
             }
-            Known::Running(run, _) | Known::Unfinished(run) => {
-                let is_over = matches!(known, Known::Unfinished(_));
+            RunState::Running(run, _) | RunState::Unfinished(run) => {
+                let is_over = matches!(known, RunState::Unfinished(_));
                 match self.live.numbers(run, is_over)? {
                     None => json!({"id": run.id()}),
                     Some(numbers) => {
@@ -118,13 +118,13 @@ impl Server {
                     }
                 }
             }
-            Known::Queued(queued, place) => json!({
+            RunState::Queued(queued, place) => json!({
                 "id": queued.id,
                 "scenario": queued.request.scenario,
                 "profile": queued.request.profile(),
                 "place": place,
             }),
-            Known::Past(past) => json!({
+            RunState::Past(past) => json!({
                 "id": past.id,
                 "scenario": past.request.scenario,
                 "profile": past.request.profile(),
@@ -132,7 +132,7 @@ impl Server {
             }),
         };
         shown["state"] = json!(known.state());
-        if let Known::Running(_, active) = known {
+        if let RunState::Running(_, active) = known {
             shown["can_be_cancelled"] = json!(active.is_some());
             shown["is_cancelled"] = json!(active.as_ref().is_some_and(|one| one.is_cancelled));
         }
@@ -170,7 +170,7 @@ impl Server {
 }
 
 /// The runs that wait and the one that goes on, those that came to nothing, and the name of the one that goes on.
-fn listed(kept: &Kept) -> (Vec<Value>, Vec<Value>, Option<String>) {
+fn listed(kept: &SupervisorState) -> (Vec<Value>, Vec<Value>, Option<String>) {
     let entry = |id: &str, state: &str, request: &StartRequest| {
         json!({
             "id": id,
@@ -192,7 +192,7 @@ fn listed(kept: &Kept) -> (Vec<Value>, Vec<Value>, Option<String>) {
     (queued.chain(active).collect(), past.collect(), name)
 }
 
-impl Known {
+impl RunState {
     /// In a word.
     pub fn state(&self) -> &'static str {
         match self {

@@ -63,7 +63,7 @@ pub(super) struct StartRequest {
 
 /// A run that can be started.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedRun {
     pub plan: Plan,
     /// The command line, behind the name of the program.
     pub arguments: Vec<String>,
@@ -137,12 +137,12 @@ impl StartRequest {
     }
 
     /// Checks everything. Reads files and resolves names.
-    pub fn prepare(&self, server: &ServeOptions) -> Result<Prepared, Problem> {
+    pub fn prepare(&self, server: &ServeOptions) -> Result<PreparedRun, Problem> {
         let (path, plan) = self.compile(server)?;
         target::check_addresses(&plan)?;
         let throttle = check_limits(&plan, &server.limits)?;
         let has_end = plan.load.iterations.is_none();
-        Ok(Prepared {
+        Ok(PreparedRun {
             arguments: self.arguments(&path, throttle),
             longest: server.limits.max_duration.filter(|_| !has_end),
             plan,

@@ -22,13 +22,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use self::files::RunFiles;
-pub(super) use self::kept::{Active, Cancelled, Kept, Past, Queued};
+pub(super) use self::kept::{ActiveRun, Cancellation, PastRun, QueuedRun, SupervisorState};
 use self::process::{Process, RUN_DIR};
 use super::access::audit::AuditLog;
 use super::answer::Problem;
 use super::control::{self, ControlReply};
 use super::options::ServeOptions;
-use super::start::{Prepared, StartRequest};
+use super::start::{PreparedRun, StartRequest};
 use crate::error::Error;
 use crate::metrics::{LoadSetting, RunDir, recover, stored_runs, write_atomically};
 
@@ -51,7 +51,7 @@ pub(super) struct Supervisor {
 }
 
 struct State {
-    kept: Kept,
+    kept: SupervisorState,
     /// The process of `active`, if this server has started it.
     child: Option<Child>,
 }
@@ -80,13 +80,15 @@ impl Supervisor {
             ));
         }
         let file = folder.join("state.json");
-        let mut kept: Kept = match fs::read(&file) {
+        let mut kept: SupervisorState = match fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::Unusable {
                 path: file.clone(),
                 kind: "state of a server",
                 why: error.to_string(),
             })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                SupervisorState::default()
+            }
             Err(source) => return Err(Error::Read { path: file, source }),
         };
         let program = std::env::current_exe().map_err(|source| Error::Read {
@@ -118,12 +120,12 @@ impl Supervisor {
 
     /// What `view` makes of what goes on, what waits, and what came to nothing. Nothing changes meanwhile, so it must
     /// be quick.
-    pub fn kept<T>(&self, view: impl FnOnce(&Kept) -> T) -> T {
+    pub fn kept<T>(&self, view: impl FnOnce(&SupervisorState) -> T) -> T {
         view(&self.state().kept)
     }
 
     /// The run that goes on.
-    pub fn active(&self) -> Option<Active> {
+    pub fn active(&self) -> Option<ActiveRun> {
         self.kept(|kept| kept.active.clone())
     }
 
@@ -140,7 +142,7 @@ impl Supervisor {
         })
     }
 
-    fn save(&self, kept: &Kept) -> Result<(), Error> {
+    fn save(&self, kept: &SupervisorState) -> Result<(), Error> {
         write_atomically(&self.files.0.join("state.json"), kept)
     }
 
@@ -148,7 +150,7 @@ impl Supervisor {
     pub fn start(
         &self,
         request: StartRequest,
-        prepared: &Prepared,
+        prepared: &PreparedRun,
         options: &ServeOptions,
         peer: SocketAddr,
     ) -> Result<(String, Option<usize>), Problem> {
@@ -188,7 +190,7 @@ impl Supervisor {
             .map_err(Problem::from)
             .and_then(|()| match blocking.is_some() {
                 true => {
-                    let queued = Queued {
+                    let queued = QueuedRun {
                         id: id.clone(),
                         request,
                     };
@@ -219,7 +221,7 @@ impl Supervisor {
         state: &mut State,
         id: &str,
         request: StartRequest,
-        prepared: &Prepared,
+        prepared: &PreparedRun,
         options: &ServeOptions,
     ) -> Result<(), Problem> {
         let mut arguments = prepared.arguments.clone();
@@ -229,7 +231,7 @@ impl Supervisor {
         arguments.push("--quiet".to_owned());
         let log = self.files.log(id);
         let latest = state.kept.latest.replace(id.to_owned());
-        let mut active = Active {
+        let mut active = ActiveRun {
             id: id.to_owned(),
             request,
             process: None,
@@ -325,7 +327,7 @@ impl Supervisor {
     }
 
     /// Ends a run of this name, or lets it wait no longer; `None` if this server knows none. May be repeated.
-    pub fn cancel(&self, id: &str, peer: SocketAddr) -> Result<Option<Cancelled>, Problem> {
+    pub fn cancel(&self, id: &str, peer: SocketAddr) -> Result<Option<Cancellation>, Problem> {
         let mut state = self.state();
         let kept = &mut state.kept;
         if let Some(at) = kept.queue.iter().position(|queued| queued.id == id) {
@@ -335,7 +337,7 @@ impl Supervisor {
                 self.forget(kept, queued.id, queued.request, true, String::new());
             }
             self.save(kept)?;
-            return Ok(Some(Cancelled::Queued));
+            return Ok(Some(Cancellation::Queued));
         }
         if let Some(active) = kept.active.as_mut().filter(|active| active.id == id) {
             if !active.is_cancelled {
@@ -346,16 +348,16 @@ impl Supervisor {
                 active.interrupt();
                 self.save(kept)?;
             }
-            return Ok(Some(Cancelled::Running));
+            return Ok(Some(Cancellation::Running));
         }
         let is_past = kept.past.iter().any(|past| past.id == id);
-        Ok(is_past.then_some(Cancelled::Before))
+        Ok(is_past.then_some(Cancellation::Before))
     }
 
     /// Remembers a run that has no result.
     fn forget(
         &self,
-        kept: &mut Kept,
+        kept: &mut SupervisorState,
         id: String,
         request: StartRequest,
         is_cancelled: bool,
@@ -363,7 +365,7 @@ impl Supervisor {
     ) {
         // Not if there is something in it.
         let _ = fs::remove_dir(self.results.join(&id));
-        kept.past.push_back(Past {
+        kept.past.push_back(PastRun {
             id,
             request,
             is_cancelled,
@@ -388,7 +390,7 @@ impl Supervisor {
             state.child = None;
             state.kept.active = None;
             if let Some(why) = why {
-                let Active {
+                let ActiveRun {
                     id,
                     request,
                     is_cancelled,
@@ -437,7 +439,7 @@ impl Supervisor {
     }
 
     /// The active run, if it has ended. Asks it to end when its time is over.
-    fn ended(&self) -> Option<Active> {
+    fn ended(&self) -> Option<ActiveRun> {
         let mut state = self.state();
         let State { kept, child } = &mut *state;
         let active = kept.active.as_mut()?;
@@ -465,7 +467,7 @@ impl Supervisor {
     }
 
     /// Makes the result of a run that could not. Returns why it has none, if so.
-    fn finish(&self, ended: &Active) -> Option<String> {
+    fn finish(&self, ended: &ActiveRun) -> Option<String> {
         let directory = RunDir::open(&self.results.join(&ended.id));
         let said = self.files.said(&ended.id);
         self.files.remove(&ended.id);

@@ -15,14 +15,14 @@ const SETTINGS: Settings = Settings {
 };
 
 /// The levels until the first that `says` calls invalid for good, or the outcome.
-fn levels(settings: Settings, says: impl Fn(f64) -> Said) -> (Vec<f64>, Outcome) {
+fn levels(settings: Settings, says: impl Fn(f64) -> LevelEvidence) -> (Vec<f64>, Outcome) {
     let mut search = Search::new(settings, 1);
     let mut levels = Vec::new();
     loop {
         match search.next(levels.len() as f64 * 10.0) {
-            Step::Done(outcome) => return (levels, outcome),
-            Step::Rest { .. } => {}
-            Step::Level { level, .. } => {
+            SearchStep::Done(outcome) => return (levels, outcome),
+            SearchStep::Rest { .. } => {}
+            SearchStep::Level { level, .. } => {
                 levels.push(level);
                 search.record(&says(level));
             }
@@ -30,8 +30,8 @@ fn levels(settings: Settings, says: impl Fn(f64) -> Said) -> (Vec<f64>, Outcome)
     }
 }
 
-fn said(deviations: f64) -> Said {
-    Said::Evidence(vec![Some(evidence(deviations))])
+fn said(deviations: f64) -> LevelEvidence {
+    LevelEvidence::Evidence(vec![Some(evidence(deviations))])
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn levels_double_until_one_is_missed_and_then_close_in() {
 #[test]
 fn a_level_that_the_generator_cannot_carry_out_ends_the_search_with_what_held() {
     let (tried, outcome) = levels(SETTINGS, |level| match level > 100.0 {
-        true => Said::Invalid,
+        true => LevelEvidence::Invalid,
         false => said(-9.0),
     });
     assert_eq!(tried[3..], [&[80.0][..], &[160.0; MAX_SILENT]].concat());
@@ -63,7 +63,7 @@ fn a_level_that_the_generator_cannot_carry_out_ends_the_search_with_what_held() 
 
 #[test]
 fn a_level_that_says_nothing_never_holds() {
-    for silent in [Said::Nothing, Said::Evidence(vec![None])] {
+    for silent in [LevelEvidence::Nothing, LevelEvidence::Evidence(vec![None])] {
         let (tried, outcome) = levels(SETTINGS, |level| match level > 15.0 {
             true => silent.clone(),
             false => said(-9.0),
@@ -73,7 +73,7 @@ fn a_level_that_says_nothing_never_holds() {
         let missed = None;
         assert_eq!(outcome, Outcome::Unknown { held, missed });
     }
-    let (_, outcome) = levels(SETTINGS, |_| Said::Nothing);
+    let (_, outcome) = levels(SETTINGS, |_| LevelEvidence::Nothing);
     let (held, missed) = (None, None);
     assert_eq!(outcome, Outcome::Unknown { held, missed });
 }
@@ -136,14 +136,14 @@ fn no_level_is_above_the_highest_and_users_are_whole() {
 fn nothing_goes_on_beyond_the_budget() {
     let step_at = |elapsed_s, last| {
         let mut search = Search::new(SETTINGS, 1);
-        assert!(matches!(search.next(0.0), Step::Level { .. }));
+        assert!(matches!(search.next(0.0), SearchStep::Level { .. }));
         search.record(&said(last));
         search.next(elapsed_s)
     };
     let most_s = |step| match step {
-        Step::Level { hold, .. } => hold.most_s,
-        Step::Rest { most_s } => most_s,
-        Step::Done(_) => 0,
+        SearchStep::Level { hold, .. } => hold.most_s,
+        SearchStep::Rest { most_s } => most_s,
+        SearchStep::Done(_) => 0,
     };
     // 5 s are for the warm-up and what comes between.
     assert_eq!(most_s(step_at(1_100.0, -9.0)), 15);
@@ -161,16 +161,16 @@ fn nothing_goes_on_beyond_the_budget() {
 #[test]
 fn a_level_that_says_nothing_is_tried_again() {
     let mut search = Search::new(SETTINGS, 1);
-    let mut next = |says: &Said| loop {
-        if let Step::Level { level, .. } = search.next(0.0) {
+    let mut next = |says: &LevelEvidence| loop {
+        if let SearchStep::Level { level, .. } = search.next(0.0) {
             search.record(says);
             return level;
         }
     };
     assert_eq!(next(&said(-9.0)), 10.0);
     assert_eq!(next(&said(9.0)), 20.0);
-    let level = next(&Said::Invalid);
-    assert_eq!(next(&Said::Invalid), level);
+    let level = next(&LevelEvidence::Invalid);
+    assert_eq!(next(&LevelEvidence::Invalid), level);
     assert_eq!(next(&said(-9.0)), level);
     assert_ne!(next(&said(-9.0)), level);
 }

@@ -16,13 +16,13 @@ use crate::error::Error;
 struct ForeignFlag {
     /// Without dashes; one letter is a short flag.
     names: &'static [&'static str],
-    takes: Takes,
+    takes: FlagArity,
     answer: Answer,
 }
 
 /// What stands behind a flag.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
+enum FlagArity {
     Nothing,
     Value,
 }
@@ -36,9 +36,9 @@ enum Answer {
 }
 
 use Answer::{Accepted, Instead};
-use Takes::{Nothing, Value};
+use FlagArity::{Nothing, Value};
 
-const fn flag(names: &'static [&'static str], takes: Takes, answer: Answer) -> ForeignFlag {
+const fn flag(names: &'static [&'static str], takes: FlagArity, answer: Answer) -> ForeignFlag {
     ForeignFlag {
         names,
         takes,

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use self::levels::{Levels, Made};
+use self::levels::{LevelEnd, Levels};
 use super::execute::{ExecuteArgs, reach};
-use crate::capacity::{Criterion, Search, Settings, Step, Study, Unit};
+use crate::capacity::{Criterion, Search, SearchStep, Settings, Study, Unit};
 use crate::cli::args::load::Spacing;
 use crate::cli::args::sending::SendingArgs;
 use crate::cli::show::output::{print, print_for_people, written};
@@ -168,20 +168,20 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let mut search = Search::new(settings, levels.rules().len());
     let outcome = loop {
         match search.next(started.elapsed().as_secs_f64()) {
-            Step::Done(outcome) => break outcome,
-            Step::Rest { most_s } => {
+            SearchStep::Done(outcome) => break outcome,
+            SearchStep::Rest { most_s } => {
                 levels.rest(most_s)?;
                 if levels.signal().is_some() {
                     break search.stopped();
                 }
             }
-            Step::Level {
+            SearchStep::Level {
                 level,
                 hold,
                 purpose,
             } => match levels.carry_out(level, hold, purpose)? {
-                Made::Said(said) => search.record(&said),
-                Made::Stopped => break search.stopped(),
+                LevelEnd::Evidence(said) => search.record(&said),
+                LevelEnd::Stopped => break search.stopped(),
             },
         }
     };

@@ -13,7 +13,7 @@ const HIDDEN: &str = "***";
 
 /// What the value of an option may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hides {
+enum SecretKind {
     /// A secret.
     Value,
     /// A secret behind a name and `=`.
@@ -27,17 +27,17 @@ enum Hides {
 }
 
 /// The options whose values may be secrets.
-const HIDING: [(&str, &str, Hides); 10] = [
-    ("-a", "--auth", Hides::Value),
-    ("-d", "--data", Hides::Value),
-    ("", "--json", Hides::Value),
-    ("-e", "--env", Hides::Pair),
-    ("-v", "--var", Hides::Named),
-    ("-H", "--host", Hides::Header),
-    ("", "--header", Hides::Header),
-    ("", "--remote-write", Hides::Url),
-    ("", "--otlp", Hides::Url),
-    ("", "--influx", Hides::Url),
+const HIDING: [(&str, &str, SecretKind); 10] = [
+    ("-a", "--auth", SecretKind::Value),
+    ("-d", "--data", SecretKind::Value),
+    ("", "--json", SecretKind::Value),
+    ("-e", "--env", SecretKind::Pair),
+    ("-v", "--var", SecretKind::Named),
+    ("-H", "--host", SecretKind::Header),
+    ("", "--header", SecretKind::Header),
+    ("", "--remote-write", SecretKind::Url),
+    ("", "--otlp", SecretKind::Url),
+    ("", "--influx", SecretKind::Url),
 ];
 
 /// The command with these arguments, the first of which is the program, as it could be pasted into a shell; but
@@ -74,7 +74,7 @@ pub(super) fn command_line(
 }
 
 /// A word as it is shown, and what the next one hides.
-fn option(word: &str) -> (String, Option<Hides>) {
+fn option(word: &str) -> (String, Option<SecretKind>) {
     for (short, long, hides) in HIDING {
         if word == short || word == long {
             return (word.to_owned(), Some(hides));
@@ -94,12 +94,12 @@ fn option(word: &str) -> (String, Option<Hides>) {
     (without_credentials(word), None)
 }
 
-fn shown(value: &str, hides: Hides) -> String {
+fn shown(value: &str, hides: SecretKind) -> String {
     let separator = match hides {
-        Hides::Value => return HIDDEN.to_owned(),
-        Hides::Pair | Hides::Named => '=',
-        Hides::Header => ':',
-        Hides::Url => {
+        SecretKind::Value => return HIDDEN.to_owned(),
+        SecretKind::Pair | SecretKind::Named => '=',
+        SecretKind::Header => ':',
+        SecretKind::Url => {
             let shown = without_credentials(value);
             return match shown.split_once('?') {
                 Some((url, _)) => format!("{url}?{HIDDEN}"),
@@ -108,13 +108,13 @@ fn shown(value: &str, hides: Hides) -> String {
         }
     };
     match value.split_once(separator) {
-        Some((name, _)) if hides == Hides::Pair => format!("{name}={HIDDEN}"),
-        Some((name, _)) if hides == Hides::Named && is_secret_header(&name.to_lowercase()) => {
+        Some((name, _)) if hides == SecretKind::Pair => format!("{name}={HIDDEN}"),
+        Some((name, _)) if hides == SecretKind::Named && is_secret_header(&name.to_lowercase()) => {
             format!("{name}={HIDDEN}")
         }
-        _ if hides == Hides::Named => value.to_owned(),
+        _ if hides == SecretKind::Named => value.to_owned(),
         Some((name, _)) if is_secret_header(&name.to_lowercase()) => format!("{name}: {HIDDEN}"),
-        None if hides == Hides::Pair => HIDDEN.to_owned(),
+        None if hides == SecretKind::Pair => HIDDEN.to_owned(),
         _ => without_credentials(value),
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         ) {
             let (short, long, hides) = HIDING[at];
             let value = match hides {
-                Hides::Pair => format!("N={value}"),
+                SecretKind::Pair => format!("N={value}"),
                 _ => value,
             };
             let secret = value.trim_start_matches("N=");

@@ -23,7 +23,7 @@ use tokio::task::LocalSet;
 
 use super::around::SetUp;
 use super::command_line::command_line;
-use super::observing::Observing;
+use super::observing::RunObservation;
 use crate::cli::args::export::ExportArgs;
 use crate::cli::args::out::OutArgs;
 use crate::cli::servers::demo::{fault_parser, faults};
@@ -420,7 +420,7 @@ fn run_with<'w, C: Client + 'static>(
                     .in_rows_of(&plan),
                 phases: plan.phases(),
                 storage,
-                observing: service.map(|service| Observing::new(service, &plan)),
+                observing: service.map(|service| RunObservation::new(service, &plan)),
                 display: display.clone(),
                 abort: AbortWatch::of(&plan),
                 aborted: None,

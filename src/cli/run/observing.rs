@@ -15,7 +15,7 @@ use crate::observation::{Observer, Sighting};
 use crate::plan::{Observe, Plan};
 
 /// A run whose service is observed.
-pub(super) struct Observing {
+pub(super) struct RunObservation {
     sightings: UnboundedReceiver<Sighting>,
     /// What observes, and what ends it.
     task: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -26,7 +26,7 @@ pub(super) struct Observing {
     infos: Vec<ObservedInfo>,
 }
 
-impl Observing {
+impl RunObservation {
     /// Begins now.
     pub(super) fn new(observer: Observer, plan: &Plan) -> Self {
         let observe = plan.observe.as_deref();

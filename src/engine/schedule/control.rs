@@ -27,7 +27,7 @@ const MOST_CHANGES: usize = 10_000;
 
 /// Why a load is not what it was to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SettingRefused {
+pub enum SettingRefusal {
     /// None goes on.
     NoLoad,
     /// It cannot be changed this way, with the reason in a sentence.
@@ -36,7 +36,7 @@ pub enum SettingRefused {
 
 /// What can be changed of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Adjustable {
+pub enum AdjustableLoad {
     /// Users can be added and taken.
     Users,
     /// Users can be taken and put back, for the reason.
@@ -47,7 +47,7 @@ pub enum Adjustable {
     Pauses(&'static str),
 }
 
-impl Adjustable {
+impl AdjustableLoad {
     /// What can be changed of the load of a plan.
     fn of(plan: &Plan) -> Self {
         let is_unique = |order| order == RowOrder::Unique;
@@ -70,7 +70,7 @@ impl Adjustable {
 /// Changes the load of a run that goes on, from any thread. Copies are about the same load.
 #[derive(Debug, Clone)]
 pub struct LoadControl {
-    adjustable: Adjustable,
+    adjustable: AdjustableLoad,
     state: watch::Sender<State>,
     /// The level by the plan, as it changes.
     segments: Vec<Segment>,
@@ -90,7 +90,7 @@ impl LoadControl {
     /// Of a run of this plan, whose load has not begun.
     pub fn new(plan: &Plan) -> Self {
         Self {
-            adjustable: Adjustable::of(plan),
+            adjustable: AdjustableLoad::of(plan),
             state: watch::Sender::default(),
             segments: plan.load.segments(),
             total: plan.load.total(),
@@ -98,7 +98,7 @@ impl LoadControl {
     }
 
     /// What can be changed.
-    pub fn adjustable(&self) -> Adjustable {
+    pub fn adjustable(&self) -> AdjustableLoad {
         self.adjustable
     }
 
@@ -107,9 +107,9 @@ impl LoadControl {
     /// was changed too often, or because no load goes on.
     pub fn step(&self, steps: i64) -> bool {
         let changed = self.change(|now| match self.adjustable {
-            Adjustable::Users | Adjustable::FewerUsers(_) => self.step_users(now, steps),
-            Adjustable::Rate => self.step_rate(now, steps),
-            Adjustable::Pauses(_) => {}
+            AdjustableLoad::Users | AdjustableLoad::FewerUsers(_) => self.step_users(now, steps),
+            AdjustableLoad::Rate => self.step_rate(now, steps),
+            AdjustableLoad::Pauses(_) => {}
         });
         changed == Ok(true)
     }
@@ -146,14 +146,14 @@ impl LoadControl {
     ///
     /// # Errors
     /// When no load goes on, or it cannot be changed this way, or not so far, or not so often.
-    pub fn set(&self, setting: LoadSetting) -> Result<(), SettingRefused> {
+    pub fn set(&self, setting: LoadSetting) -> Result<(), SettingRefusal> {
         let LoadSetting {
             users,
             rate_per_s,
             is_paused,
         } = setting;
         self.check(users, rate_per_s)
-            .map_err(SettingRefused::NotThis)?;
+            .map_err(SettingRefusal::NotThis)?;
         let changed = self.change(|now| {
             if users.is_some() || rate_per_s.is_some() {
                 now.users = Adjustment::NONE.users;
@@ -171,13 +171,13 @@ impl LoadControl {
         let refused = |why: &str| Err(why.to_owned());
         match (self.adjustable, users, rate_per_s) {
             (_, None, None) => Ok(()),
-            (Adjustable::Pauses(why), ..) => {
+            (AdjustableLoad::Pauses(why), ..) => {
                 Err(format!("the load can only be paused, since {why}"))
             }
-            (Adjustable::Rate, Some(_), _) => {
+            (AdjustableLoad::Rate, Some(_), _) => {
                 refused("the load is a rate of arrivals, not a number of users")
             }
-            (Adjustable::Rate, None, Some(rate))
+            (AdjustableLoad::Rate, None, Some(rate))
                 if !(0.0..=self.most_rate_per_s()).contains(&rate) =>
             {
                 Err(format!(
@@ -185,9 +185,9 @@ impl LoadControl {
                     format_rate(self.most_rate_per_s())
                 ))
             }
-            (Adjustable::Rate, None, Some(_)) => Ok(()),
+            (AdjustableLoad::Rate, None, Some(_)) => Ok(()),
             (_, _, Some(_)) => refused("the load is a number of users, not a rate of arrivals"),
-            (Adjustable::FewerUsers(why), Some(users), _) if users > self.most_users() => {
+            (AdjustableLoad::FewerUsers(why), Some(users), _) if users > self.most_users() => {
                 Err(format!(
                     "there can be no more than the planned {}, since {why}",
                     format_users(self.most_users().into())
@@ -214,7 +214,7 @@ impl LoadControl {
     /// The most users that there can be.
     fn most_users(&self) -> u32 {
         match self.adjustable {
-            Adjustable::Users => self.peak_users().saturating_add(MOST_ADDED),
+            AdjustableLoad::Users => self.peak_users().saturating_add(MOST_ADDED),
             _ => self.peak_users(),
         }
     }
@@ -227,9 +227,9 @@ impl LoadControl {
     /// The highest [level](Self::level) that can be set; 0 where none can be.
     pub fn most(&self) -> f64 {
         match self.adjustable {
-            Adjustable::Users | Adjustable::FewerUsers(_) => self.most_users().into(),
-            Adjustable::Rate => self.most_rate_per_s(),
-            Adjustable::Pauses(_) => 0.0,
+            AdjustableLoad::Users | AdjustableLoad::FewerUsers(_) => self.most_users().into(),
+            AdjustableLoad::Rate => self.most_rate_per_s(),
+            AdjustableLoad::Pauses(_) => 0.0,
         }
     }
 
@@ -284,7 +284,7 @@ impl LoadControl {
             Some(one) => one.level_at(at.min(one.end())),
             None => 0.0,
         };
-        let is_rate = matches!(self.adjustable, Adjustable::Rate);
+        let is_rate = matches!(self.adjustable, AdjustableLoad::Rate);
         adjustment.level(planned, is_rate)
     }
 
@@ -304,14 +304,14 @@ impl LoadControl {
     }
 
     /// Whether there was something to change.
-    fn change(&self, change: impl FnOnce(&mut Adjustment)) -> Result<bool, SettingRefused> {
-        let mut changed = Err(SettingRefused::NoLoad);
+    fn change(&self, change: impl FnOnce(&mut Adjustment)) -> Result<bool, SettingRefusal> {
+        let mut changed = Err(SettingRefusal::NoLoad);
         self.state.send_if_modified(|state| {
             let Some(epoch) = state.epoch else {
                 return false;
             };
             let lead = match self.adjustable {
-                Adjustable::Rate => LEAD,
+                AdjustableLoad::Rate => LEAD,
                 _ => Duration::ZERO,
             };
             let at = epoch.elapsed() + lead;
@@ -325,7 +325,7 @@ impl LoadControl {
             let is_new = now != before;
             let ends_pause = before.is_paused && !now.is_paused;
             if is_new && state.adjustments.len() >= MOST_CHANGES && !ends_pause {
-                changed = Err(SettingRefused::NotThis(format!(
+                changed = Err(SettingRefusal::NotThis(format!(
                     "the load was changed {} times, and cannot be changed more often",
                     format_count(MOST_CHANGES as u64)
                 )));
@@ -386,7 +386,7 @@ mod tests {
         };
         let plan = plan(load(Model::Closed, &[(4.0, 10.0, 10.0)]), &[1]);
         let control = LoadControl::new(&plan);
-        assert_eq!(control.set(users(3)), Err(SettingRefused::NoLoad));
+        assert_eq!(control.set(users(3)), Err(SettingRefusal::NoLoad));
         control.begin(Instant::now());
         assert!(control.step(1));
         assert_eq!(control.set(users(40)), Ok(()));
@@ -402,7 +402,7 @@ mod tests {
             (Some(40), 0, true)
         );
         let refused = |setting| match control.set(setting) {
-            Err(SettingRefused::NotThis(why)) => why,
+            Err(SettingRefusal::NotThis(why)) => why,
             other => panic!("{other:?}"),
         };
         assert!(refused(users(10_005)).contains("no more than 10,004 users"));
@@ -410,7 +410,7 @@ mod tests {
         assert!(control.step(-50) && !control.step(-1));
         assert_eq!(control.current().held_users, Some(0));
         tokio::time::advance(Duration::from_secs(20)).await;
-        assert_eq!(control.set(users(3)), Err(SettingRefused::NoLoad));
+        assert_eq!(control.set(users(3)), Err(SettingRefusal::NoLoad));
         let mut fixed = plan.clone();
         fixed.classes[0].fixed_count = Some(4);
         let control = LoadControl::new(&fixed);
@@ -450,7 +450,7 @@ mod tests {
             assert_eq!(control.set(setting(number % 2, false)), Ok(()));
         }
         assert!(control.toggle_pause());
-        let refused = |changed| matches!(changed, Err(SettingRefused::NotThis(why)) if why.contains("changed 10,000 times"));
+        let refused = |changed| matches!(changed, Err(SettingRefusal::NotThis(why)) if why.contains("changed 10,000 times"));
         assert!(refused(control.set(setting(7, true))) && !control.step(1));
         assert!(control.toggle_pause() && !control.toggle_pause());
         assert!(refused(control.set(setting(7, false))));

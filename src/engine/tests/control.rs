@@ -272,7 +272,7 @@ async fn what_is_held_in_a_pause_begins_when_it_ends() {
     let changes: [Change; 4] = [
         (1.95, |control| pause(control, true)),
         (3.0, |control| match control.adjustable() {
-            crate::engine::Adjustable::Rate => hold_rate(control, 5.0),
+            crate::engine::AdjustableLoad::Rate => hold_rate(control, 5.0),
             _ => hold_users(control, 5),
         }),
         (4.95, |control| pause(control, false)),
@@ -298,12 +298,12 @@ async fn workers_share_out_what_is_held() {
     // At no time at which an iteration ends: which of the two comes first would be chance.
     let changes: [Change; 3] = [
         (0.93, |control| match control.adjustable() {
-            crate::engine::Adjustable::Rate => hold_rate(control, 7.0),
+            crate::engine::AdjustableLoad::Rate => hold_rate(control, 7.0),
             _ => hold_users(control, 7),
         }),
         (2.945, |control| control.step(1)),
         (3.91, |control| match control.adjustable() {
-            crate::engine::Adjustable::Rate => hold_rate(control, 1.0),
+            crate::engine::AdjustableLoad::Rate => hold_rate(control, 1.0),
             _ => hold_users(control, 1),
         }),
     ];

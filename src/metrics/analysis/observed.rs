@@ -235,7 +235,7 @@ fn number_of(value: &ObservedValue, part: Option<&str>) -> Option<f64> {
 
 /// The number that values are together, each with its weight; `None` where they have none.
 pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
-    let mut together = Together::default();
+    let mut together = CombinedValues::default();
     for (weight, value) in values {
         together.add(*weight, value, part);
     }
@@ -244,7 +244,7 @@ pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> O
 
 /// What values are together. Each kind has a sum of its own; a metric that changes its kind has that of the last.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Together {
+pub(super) struct CombinedValues {
     sum: f64,
     weights: f64,
     buckets: Vec<(f64, f64)>,
@@ -252,7 +252,7 @@ pub(super) struct Together {
     beyond: f64,
 }
 
-impl Together {
+impl CombinedValues {
     /// Adds a value, or this part of it, with its weight.
     pub(super) fn add(&mut self, weight: f64, value: &ObservedValue, part: Option<&str>) {
         let (of, to) = match value {

@@ -10,12 +10,12 @@ use super::{SparseHistogram, bucket_index, checked_lowest_at, lowest_of_bucket};
 /// Sum, minimum, maximum and steps, or nothing of an empty histogram. The steps start at the bucket of the minimum,
 /// which has one value: a positive one is the distance in buckets to the next value, a negative one is how many
 /// further values are in the same bucket.
-type Short = Option<(u64, u64, u64, Vec<i64>)>;
+type ShortForm = Option<(u64, u64, u64, Vec<i64>)>;
 
 /// The form with names.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Long {
+struct LongForm {
     buckets: Vec<u64>,
     sum_us: u64,
     min_us: u64,
@@ -41,15 +41,15 @@ impl Serialize for SparseHistogram {
 impl<'de> Deserialize<'de> for SparseHistogram {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         if !from.is_human_readable() {
-            let written = Short::deserialize(from)?;
+            let written = ShortForm::deserialize(from)?;
             return read(written).ok_or_else(|| D::Error::custom("a histogram is damaged"));
         }
-        let Long {
+        let LongForm {
             buckets,
             sum_us,
             min_us,
             max_us,
-        } = Long::deserialize(from)?;
+        } = LongForm::deserialize(from)?;
         Ok(Self {
             buckets,
             sum_us,
@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for SparseHistogram {
 }
 
 /// The short form; `None` if the histogram is not sound.
-fn short(histogram: &SparseHistogram) -> Option<Short> {
+fn short(histogram: &SparseHistogram) -> Option<ShortForm> {
     if histogram.is_empty() {
         return Some(None);
     }
@@ -91,7 +91,7 @@ fn short(histogram: &SparseHistogram) -> Option<Short> {
 }
 
 /// The histogram of a short form; `None` if it is damaged.
-fn read(short: Short) -> Option<SparseHistogram> {
+fn read(short: ShortForm) -> Option<SparseHistogram> {
     let Some((sum_us, min_us, max_us, steps)) = short else {
         return Some(SparseHistogram::default());
     };

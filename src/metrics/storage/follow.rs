@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::assembly::{Assembly, Line};
 use crate::error::Error;
-use crate::metrics::{LiveWindows, Recent, RunResult};
+use crate::metrics::{LiveWindows, RecentSeconds, RunResult};
 
 /// Reads what has been added to a journal.
 struct Growth {
@@ -175,7 +175,7 @@ impl SecondsFollower {
 pub struct ResultFollower {
     growth: Growth,
     assembly: Option<Assembly>,
-    recent: Recent,
+    recent: RecentSeconds,
     is_cut_off: bool,
 }
 
@@ -185,7 +185,7 @@ impl ResultFollower {
         Self {
             growth: Growth::new(path),
             assembly: None,
-            recent: Recent::default(),
+            recent: RecentSeconds::default(),
             is_cut_off: false,
         }
     }
@@ -235,7 +235,7 @@ impl ResultFollower {
     }
 
     /// What the run did of late.
-    pub fn recent(&self) -> &Recent {
+    pub fn recent(&self) -> &RecentSeconds {
         &self.recent
     }
 }

@@ -37,7 +37,7 @@ fn write_cells<S: Serializer>(cells: &[(usize, Cell)], to: S) -> Result<S::Ok, S
 }
 
 /// What [`write_cells`] wrote of a cell.
-type Written = (
+type WrittenCell = (
     usize,
     BTreeMap<Outcome, u64>,
     (SparseHistogram, SparseHistogram),
@@ -46,8 +46,8 @@ type Written = (
 );
 
 fn read_cells<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, Cell)>, D::Error> {
-    let cells: Vec<Written> = Vec::deserialize(from)?;
-    let cell = |(endpoint, outcomes, (response, censored), components, measures): Written| {
+    let cells: Vec<WrittenCell> = Vec::deserialize(from)?;
+    let cell = |(endpoint, outcomes, (response, censored), components, measures): WrittenCell| {
         let cell = Cell {
             outcomes,
             response,

@@ -223,7 +223,7 @@ impl Expression {
                 return Err(self.failed("its value is bytes that are not text"));
             }
             None => {
-                let mut json = Bounded(Vec::new());
+                let mut json = BoundedBuffer(Vec::new());
                 serde_json::to_writer(&mut json, value).map_err(|error| match error.is_io() {
                     true => too_long(),
                     false => self.failed(&error.to_string()),
@@ -353,9 +353,9 @@ impl Expression {
 }
 
 /// The JSON of a value, which stops where it becomes too long: a list may be repeated without end.
-struct Bounded(Vec<u8>);
+struct BoundedBuffer(Vec<u8>);
 
-impl std::io::Write for Bounded {
+impl std::io::Write for BoundedBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_TEXT {
             return Err(std::io::ErrorKind::FileTooLarge.into());

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
 use super::request_view::RequestView;
-use super::shared::Shared;
+use super::shared::SharedValues;
 
 /// What a template or an expression can read while it is rendered.
 pub struct Scope<'a> {
@@ -16,7 +16,7 @@ pub struct Scope<'a> {
     /// The variables of the user, in the order of their names; `None` if not set yet.
     pub variables: &'a [Option<Value>],
     /// What all users share, if anything.
-    pub shared: Option<&'a Arc<Shared>>,
+    pub shared: Option<&'a Arc<SharedValues>>,
     /// The number of the virtual user, from 1.
     pub user_id: u64,
     /// The number of the iteration, from 1.

@@ -28,7 +28,7 @@ pub enum SharedStart {
 
 /// The shared values of one run, by their positions.
 #[derive(Debug, Default)]
-pub struct Shared(Vec<SharedValue>);
+pub struct SharedValues(Vec<SharedValue>);
 
 #[derive(Debug)]
 struct SharedValue {
@@ -65,7 +65,7 @@ impl SharedList {
     }
 }
 
-impl Shared {
+impl SharedValues {
     /// These values, by name.
     pub fn new(starts: impl IntoIterator<Item = (String, SharedStart)>) -> Self {
         let values = starts.into_iter().map(|(name, start)| SharedValue {
@@ -179,7 +179,7 @@ impl Shared {
     }
 }
 
-impl Serialize for Shared {
+impl Serialize for SharedValues {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.starts())
     }
@@ -191,8 +191,8 @@ mod tests {
 
     use super::*;
 
-    fn shared() -> Shared {
-        Shared::new([
+    fn shared() -> SharedValues {
+        SharedValues::new([
             ("orders".to_owned(), SharedStart::Counter(1000)),
             ("tokens".to_owned(), SharedStart::List(vec![json!("a")])),
         ])
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(shared.length(1), Some(MAX_ITEMS));
         assert_eq!(shared.unkept(), BTreeMap::from([("tokens".to_owned(), 3)]));
         assert_eq!(shared.pop(1), Some(json!("a")));
-        let large = Shared::new([("texts".to_owned(), SharedStart::List(Vec::new()))]);
+        let large = SharedValues::new([("texts".to_owned(), SharedStart::List(Vec::new()))]);
         for _ in 0..4 {
             large.push(0, "x".repeat(MAX_BYTES / 3).into());
         }

@@ -21,7 +21,7 @@ use super::cookies::{HostCookies, Jar};
 use super::redirect::{self, is_redirect, redirected};
 use super::request::link;
 use super::request::outgoing::{Outgoing, host_and_port, is_same_host};
-use super::request::prepared::Prepared;
+use super::request::prepared::PreparedRequest;
 use super::transport::{RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
@@ -45,7 +45,7 @@ pub(super) struct ClientState<T: Transport> {
     /// The kinds of connection that endpoints ask for.
     wires: Vec<Wire>,
     /// By the positions of the endpoints.
-    pub(super) prepared: Vec<Prepared>,
+    pub(super) prepared: Vec<PreparedRequest>,
     /// The distinct `auth` settings of the endpoints.
     auth_groups: Vec<AuthGroup>,
     allowed_hosts: Rc<BTreeSet<String>>,
@@ -84,9 +84,9 @@ impl<T: Transport> HttpClient<T> {
         let mut allowed_hosts = plan.allowed_hosts.clone();
         allowed_hosts.extend(Url::parse(base).ok().as_ref().and_then(host_and_port));
         let allowed_hosts = Rc::new(allowed_hosts);
-        let prepared: Result<Vec<Prepared>, String> = endpoints
+        let prepared: Result<Vec<PreparedRequest>, String> = endpoints
             .map(|(endpoint, group)| {
-                let prepared = Prepared::new(endpoint, base, group)?;
+                let prepared = PreparedRequest::new(endpoint, base, group)?;
                 Ok(prepared.with_hosts(endpoint, &allowed_hosts))
             })
             .collect();
@@ -485,7 +485,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         self.prepared().url(self.request).map_err(invalid)
     }
 
-    fn prepared(&self) -> &Prepared {
+    fn prepared(&self) -> &PreparedRequest {
         &self.session.shared.prepared[self.request.index]
     }
 

@@ -29,7 +29,7 @@ use super::failure::{self as failures, Stage};
 use super::request::header::{size_of_fields, size_of_request_head, size_of_status_line};
 use super::request::outgoing::{Outgoing, authority};
 use super::request::payload::MAX_JOINED;
-use super::transport::{Opened, RequestLimits, Transport};
+use super::transport::{OpenedConnections, RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::{ConnectTo, FileContent, Plan, Wire};
@@ -121,7 +121,7 @@ impl Transport for ReqwestTransport {
         }
     }
 
-    fn take_opened(&self) -> Opened {
+    fn take_opened(&self) -> OpenedConnections {
         self.probe.take()
     }
 }

@@ -18,7 +18,7 @@ use super::direct::DirectTransport;
 use super::redirect::is_redirect;
 use super::request::outgoing::{Outgoing, authority};
 use super::reqwest::ReqwestTransport;
-use super::transport::{Opened, RequestLimits, Transport};
+use super::transport::{OpenedConnections, RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{FileContent, Plan, Wire};
@@ -77,7 +77,7 @@ impl<T: Transport> Transport for Traced<T> {
         ended
     }
 
-    fn take_opened(&self) -> Opened {
+    fn take_opened(&self) -> OpenedConnections {
         self.0.take_opened()
     }
 }

@@ -66,7 +66,7 @@ pub trait Transport: Sized + 'static {
     ) -> impl Future<Output = Result<StatusCode, Failure>>;
 
     /// What was opened since the last call.
-    fn take_opened(&self) -> Opened;
+    fn take_opened(&self) -> OpenedConnections;
 }
 
 /// How long a request may take, how large its response may be, and what of it is kept.
@@ -194,7 +194,7 @@ impl<'a> RequestLimits<'a> {
 
 /// What was opened for a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Opened {
+pub struct OpenedConnections {
     /// Connections that were begun.
     pub(super) attempts: u16,
     /// Connections that were made.
@@ -211,7 +211,7 @@ pub struct Opened {
     pub(super) tls: Option<Duration>,
 }
 
-impl Opened {
+impl OpenedConnections {
     /// Adds a connection that was made, with how long its steps took.
     pub(super) fn add(&mut self, dns: Option<Duration>, connect: Duration, tls: Option<Handshake>) {
         let add = |sum: &mut Option<Duration>, more| *sum = Some(sum.unwrap_or_default() + more);

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use super::cell;
 use super::seconds::{Second, seconds};
 use crate::error::Error;
-use crate::metrics::{Cell, Outcome, Recent, RunResult, SparseHistogram, Window, write_file};
+use crate::metrics::{
+    Cell, Outcome, RecentSeconds, RunResult, SparseHistogram, Window, write_file,
+};
 use crate::plan::Percentile;
 use crate::report::view;
 
@@ -55,7 +57,12 @@ impl LocustCsv {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(self, result: &RunResult, recent: &Recent, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(
+        self,
+        result: &RunResult,
+        recent: &RecentSeconds,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let mut csv = csv::WriterBuilder::new()
             .terminator(csv::Terminator::CRLF)
             .from_writer(out);
@@ -106,7 +113,7 @@ fn path(prefix: &Path, file: LocustCsv) -> PathBuf {
 /// # Errors
 /// The first file that could not be written.
 pub fn write_locust_csv(result: &RunResult, prefix: &Path, is_full: bool) -> Result<(), Error> {
-    let recent = Recent::of(result);
+    let recent = RecentSeconds::of(result);
     let written = LocustCsv::all(is_full)
         .map(|file| write_file(&path(prefix, file), |out| file.write(result, &recent, out)));
     written.into_iter().collect()
@@ -269,7 +276,7 @@ impl<'a> History<'a> {
     }
 }
 
-fn failures(result: &RunResult, recent: &Recent, csv: &mut Csv<'_>) -> io::Result<()> {
+fn failures(result: &RunResult, recent: &RecentSeconds, csv: &mut Csv<'_>) -> io::Result<()> {
     csv.write_record([
         "Method",
         "Name",

@@ -8,7 +8,7 @@ use super::cell;
 use super::locust::{
     AGGREGATED, LocustRow, Numbers, average_size, length_s, per_s, places, started_at, whole,
 };
-use crate::metrics::{Cell, Outcome, Recent, RunResult};
+use crate::metrics::{Cell, Outcome, RecentSeconds, RunResult};
 use crate::plan::Percentile;
 use crate::report::view;
 
@@ -43,7 +43,7 @@ impl LocustState {
 }
 
 /// The numbers of a run and of its last seconds; of none, all are 0.
-pub fn locust_requests(state: LocustState, run: Option<(&RunResult, &Recent)>) -> Value {
+pub fn locust_requests(state: LocustState, run: Option<(&RunResult, &RecentSeconds)>) -> Value {
     let is_open = !matches!(state, LocustState::Ready | LocustState::Stopped);
     let mut rows = Vec::new();
     let mut errors = Vec::new();
@@ -108,7 +108,7 @@ struct Row {
 
 impl Row {
     /// `whole` is everything counted there.
-    fn of(result: &RunResult, recent: &Recent, place: &LocustRow<'_>, whole: &Cell) -> Self {
+    fn of(result: &RunResult, recent: &RecentSeconds, place: &LocustRow<'_>, whole: &Cell) -> Self {
         let current = match place.endpoint {
             Some(endpoint) => recent.cell(endpoint),
             None => {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use self::rows::{Beside, RowWriter, SampleFormat};
+use self::rows::{RowContext, RowWriter, SampleFormat};
 use crate::error::Error;
 use crate::metrics::{RunInfo, Sample, SampleCounts, Tick, create_file};
 use crate::plan::Plan;
@@ -340,7 +340,7 @@ fn write_second(
             if !writer.is_request(sample) {
                 continue;
             }
-            let beside = Beside {
+            let beside = RowContext {
                 connection,
                 trace_id: trace_id.map(|(_, id)| *id),
                 users,

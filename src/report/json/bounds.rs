@@ -27,7 +27,7 @@ pub(super) const TRACES: usize = 30_000;
 pub(super) const LIST: usize = 30_000;
 
 /// How many entries of each list are left out, by the names of the fields.
-pub(super) type LeftOut = BTreeMap<&'static str, usize>;
+pub(super) type LeftOutCounts = BTreeMap<&'static str, usize>;
 
 /// Removes entries until the rest fits into `room` bytes: those that matter less first, then those at the end.
 pub(super) fn fit<T: Serialize>(
@@ -35,7 +35,7 @@ pub(super) fn fit<T: Serialize>(
     list: &mut Vec<T>,
     room: usize,
     matters: impl Fn(&T) -> bool,
-    left_out: &mut LeftOut,
+    left_out: &mut LeftOutCounts,
 ) {
     // With the comma, the line end and the indentation.
     let sizes: Vec<usize> = list.iter().map(|entry| size(entry) + 6).collect();
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn what_matters_stays_and_the_order_too() {
         let all: Vec<u32> = (100..200).collect();
-        let mut left_out = LeftOut::new();
+        let mut left_out = LeftOutCounts::new();
         let mut list = all.clone();
         fit("list", &mut list, 10_000, |_| false, &mut left_out);
         assert_eq!((&list, left_out.len()), (&all, 0));

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::bounds::{self, LeftOut, fit};
+use super::bounds::{self, LeftOutCounts, fit};
 use super::unit::Unit;
 use crate::comparison::{Comparison, Decision, Row};
 
@@ -63,7 +63,7 @@ impl<'a> ComparisonEntry<'a> {
     }
 
     /// Shortens its lists to their room.
-    pub(super) fn fit(&mut self, out: &mut LeftOut) {
+    pub(super) fn fit(&mut self, out: &mut LeftOutCounts) {
         let is_changed = |row: &RowEntry<'_>| row.is_changed;
         fit(
             "comparison.rows",

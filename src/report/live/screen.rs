@@ -31,7 +31,7 @@ static DRAWING: Mutex<()> = Mutex::new(());
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The screen of the dashboard. There is one at a time.
-pub(super) struct Screen(Terminal<CrosstermBackend<Tolerant>>);
+pub(super) struct Screen(Terminal<CrosstermBackend<TolerantStderr>>);
 
 impl Screen {
     /// Takes the terminal over.
@@ -44,7 +44,7 @@ impl Screen {
         let enter = || {
             execute!(io::stderr(), EnterAlternateScreen, Hide)?;
             // In one piece, so that nothing flickers.
-            let out = Tolerant(BufWriter::with_capacity(1 << 16, io::stderr()));
+            let out = TolerantStderr(BufWriter::with_capacity(1 << 16, io::stderr()));
             Terminal::new(CrosstermBackend::new(out))
         };
         enter().map(Self).inspect_err(|_| leave())
@@ -74,9 +74,9 @@ impl Screen {
 
 /// Standard error, whose failures are none: a terminal that is gone must not stop a run. Ratatui would panic on them when
 /// it goes away.
-struct Tolerant(BufWriter<Stderr>);
+struct TolerantStderr(BufWriter<Stderr>);
 
-impl Write for Tolerant {
+impl Write for TolerantStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Ok(self.0.write(bytes).unwrap_or(bytes.len()))
     }

@@ -16,7 +16,7 @@ use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::keys::user::{TaskFile, UserFile};
 use crate::scenario::names::Names;
 use crate::scenario::options::Options;
-use crate::scenario::yaml::decode::{At, Field, Pairs, list};
+use crate::scenario::yaml::decode::{Field, Located, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_users;
 
@@ -211,7 +211,7 @@ impl ClassCompiler<'_> {
     }
 
     /// What a class chooses from.
-    fn tasks(&self, user: &At<UserFile>, findings: &mut Findings) -> Vec<Task> {
+    fn tasks(&self, user: &Located<UserFile>, findings: &mut Findings) -> Vec<Task> {
         if user.endpoints.is_missing() && user.flows.is_missing() {
             return self.common_tasks(findings);
         }

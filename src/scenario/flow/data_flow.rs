@@ -10,7 +10,7 @@ mod missing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::missing::{By, Missing};
+use self::missing::{MissingValue, Setter};
 use super::index::Index;
 use super::steps::cookies;
 use crate::plan::{Condition, ListItem, Step, ThinkTime, UserClass};
@@ -29,7 +29,7 @@ pub(crate) fn check(
     names: &Names<'_>,
     findings: &mut Findings,
 ) {
-    let mut missing: BTreeMap<Use, Missing> = BTreeMap::new();
+    let mut missing: BTreeMap<Use, MissingValue> = BTreeMap::new();
     let given = around.map_or_else(BTreeSet::new, |around| {
         let mut setup = Walk::new(index, names, Belief::AllSucceed);
         setup.steps(&around.on_start, &mut BTreeSet::new(), false);
@@ -80,7 +80,7 @@ fn name(index: &Index<'_>, request: usize) -> Option<String> {
 
 /// What sets values in some steps, requests by name.
 #[derive(Default)]
-struct Setters(BTreeMap<usize, BTreeSet<By<String>>>);
+struct Setters(BTreeMap<usize, BTreeSet<Setter<String>>>);
 
 impl Setters {
     fn collect(&mut self, steps: &[Step], index: &Index<'_>, names: &Names<'_>) {
@@ -88,10 +88,12 @@ impl Setters {
         walk.steps(steps, &mut BTreeSet::new(), true);
         for (variable, by) in walk.set_by {
             let by = match by {
-                By::Repeat => By::Repeat,
-                By::Set => By::Set,
-                By::With => By::With,
-                By::Response(request) => By::Response(name(index, request).unwrap_or_default()),
+                Setter::Repeat => Setter::Repeat,
+                Setter::Set => Setter::Set,
+                Setter::With => Setter::With,
+                Setter::Response(request) => {
+                    Setter::Response(name(index, request).unwrap_or_default())
+                }
             };
             self.0.entry(variable).or_default().insert(by);
         }
@@ -183,7 +185,7 @@ struct Walk<'a> {
     /// What was missing.
     missing: Vec<MissingUse>,
     /// What was set, and by what.
-    set_by: BTreeSet<(usize, By<usize>)>,
+    set_by: BTreeSet<(usize, Setter<usize>)>,
 }
 
 impl<'a> Walk<'a> {
@@ -199,7 +201,7 @@ impl<'a> Walk<'a> {
 
     /// What was set for longer than some steps.
     fn kept(&self) -> impl Iterator<Item = usize> {
-        let kept = self.set_by.iter().filter(|(_, by)| *by != By::With);
+        let kept = self.set_by.iter().filter(|(_, by)| *by != Setter::With);
         kept.map(|(variable, _)| *variable)
     }
 
@@ -232,7 +234,7 @@ impl<'a> Walk<'a> {
                     }
                     let variable = Some(one.variable);
                     let variable = variable.filter(|v| self.names.is_set_during_run(*v));
-                    self.set(variable, By::Set, known);
+                    self.set(variable, Setter::Set, known);
                 }
                 false
             }
@@ -281,7 +283,7 @@ impl<'a> Walk<'a> {
                 let set = script.sets.iter().copied();
                 let set = set.filter(|variable| self.names.is_set_during_run(*variable));
                 let set: Vec<usize> = set.collect();
-                self.set(set, By::Set, known);
+                self.set(set, Setter::Set, known);
                 false
             }
             Step::Flow { steps, goes_on, .. } => self.steps(steps, known, *goes_on),
@@ -292,7 +294,7 @@ impl<'a> Walk<'a> {
                 steps,
             } => {
                 let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
-                self.set(variable, By::Repeat, known);
+                self.set(variable, Setter::Repeat, known);
                 self.repeat(condition.as_ref(), steps, *times > 1, known, goes_on)
             }
             Step::Each {
@@ -306,7 +308,7 @@ impl<'a> Walk<'a> {
                         return true;
                     }
                 }
-                self.set([*variable], By::Repeat, known);
+                self.set([*variable], Setter::Repeat, known);
                 self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
             }
             Step::Call { with, steps } => {
@@ -319,7 +321,7 @@ impl<'a> Walk<'a> {
                 let arguments = with.iter().map(|one| one.variable);
                 let arguments = arguments.filter(|one| self.names.is_set_during_run(*one));
                 let arguments: Vec<usize> = arguments.collect();
-                self.set(arguments.iter().copied(), By::With, known);
+                self.set(arguments.iter().copied(), Setter::With, known);
                 let has_failed = self.steps(steps, known, goes_on);
                 // Then they are what they were.
                 known.retain(|one| before.contains(one) || !arguments.contains(one));
@@ -334,7 +336,7 @@ impl<'a> Walk<'a> {
                 if self.lacks_for_item(over, known) {
                     return true;
                 }
-                self.set([*variable], By::Repeat, known);
+                self.set([*variable], Setter::Repeat, known);
                 // It may be that there is nothing to repeat.
                 self.repeat(condition.as_ref(), steps, true, known, goes_on);
                 false
@@ -346,7 +348,7 @@ impl<'a> Walk<'a> {
                 ..
             } => {
                 let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
-                self.set(variable, By::Repeat, known);
+                self.set(variable, Setter::Repeat, known);
                 self.repeat(condition.as_ref(), steps, true, known, goes_on)
             }
             Step::ParallelEach {
@@ -357,7 +359,7 @@ impl<'a> Walk<'a> {
                 if self.lacks_for_item(over, known) {
                     return true;
                 }
-                self.set([*variable], By::Repeat, known);
+                self.set([*variable], Setter::Repeat, known);
                 let checks = self.conditions_of(*request, None);
                 self.requests(&[*request], &checks, known);
                 false
@@ -441,9 +443,9 @@ impl<'a> Walk<'a> {
             has_failed |= !is_sent;
             if is_sent || self.belief == Belief::AllSucceed {
                 let extracted = index.extracted_by(request);
-                let extracted = extracted.map(|name| (name, By::Response(request)));
+                let extracted = extracted.map(|name| (name, Setter::Response(request)));
                 let own = assign::keys(&index.requests[request].file.variables);
-                let own = own.map(|key| (key.text.as_str(), By::Set));
+                let own = own.map(|key| (key.text.as_str(), Setter::Set));
                 let set = extracted.chain(own);
                 after.extend(set.filter_map(|(name, by)| Some((self.names.changing(name)?, by))));
             }
@@ -476,7 +478,7 @@ impl<'a> Walk<'a> {
     fn set(
         &mut self,
         variables: impl IntoIterator<Item = usize>,
-        by: By<usize>,
+        by: Setter<usize>,
         known: &mut BTreeSet<usize>,
     ) {
         for variable in variables {

@@ -15,7 +15,7 @@ use crate::scenario::keys::user::TaskFile;
 use crate::scenario::names::uses::Use;
 use crate::scenario::request::{self, RequestDefaults, assign};
 use crate::scenario::service::address::EndpointUrl;
-use crate::scenario::yaml::decode::{At, Field, list};
+use crate::scenario::yaml::decode::{Field, Located, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::slips;
 use crate::scenario::yaml::tree::Key;
@@ -42,7 +42,7 @@ pub(crate) struct Index<'a> {
     /// The hosts of classes that have their own.
     pub hosts: BTreeMap<String, String>,
     /// The variables that have the values of lists.
-    pub items: Vec<&'a At<String>>,
+    pub items: Vec<&'a Located<String>>,
     /// Whether a list has no variable of its own.
     pub has_items: bool,
     /// The variables that `set` and `variables` set.
@@ -57,7 +57,7 @@ pub(crate) struct Index<'a> {
 /// A request.
 pub(crate) struct RequestEntry<'a> {
     /// Its keys.
-    pub file: &'a At<EndpointFile>,
+    pub file: &'a Located<EndpointFile>,
     /// `None` where it could not be understood.
     pub compiled: Option<(Endpoint, EndpointUrl)>,
     /// The values it needs that are set during the run.
@@ -71,7 +71,7 @@ pub(crate) struct FlowEntry<'a> {
     /// Its name.
     pub key: &'a Key,
     /// Its keys.
-    pub file: &'a At<FlowFile>,
+    pub file: &'a Located<FlowFile>,
     /// How it is declared.
     pub declaration: Declaration,
 }
@@ -115,7 +115,7 @@ impl<'a> Index<'a> {
     pub(crate) fn new(
         file: &'a ScenarioFile,
         included: &'a [IncludedFile],
-        scripted: &'a [At<EndpointFile>],
+        scripted: &'a [Located<EndpointFile>],
         findings: &mut Findings,
     ) -> Self {
         let mut index = Self {
@@ -203,7 +203,7 @@ impl<'a> Index<'a> {
 
     pub(super) fn add_request(
         &mut self,
-        file: &'a At<EndpointFile>,
+        file: &'a Located<EndpointFile>,
         declaration: Declaration,
         findings: &mut Findings,
     ) {
@@ -259,7 +259,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn add_requests_of(&mut self, steps: Option<&'a At<StepsFile>>, findings: &mut Findings) {
+    fn add_requests_of(&mut self, steps: Option<&'a Located<StepsFile>>, findings: &mut Findings) {
         let steps = steps.map_or(&[][..], |steps| &steps.0);
         for step in steps {
             match &step.value {
@@ -332,7 +332,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn add_step_request(&mut self, file: &'a At<EndpointFile>, findings: &mut Findings) {
+    fn add_step_request(&mut self, file: &'a Located<EndpointFile>, findings: &mut Findings) {
         for (key, name) in [
             (file.weight.key(), "weight"),
             (file.think_time.key(), "think_time"),
@@ -347,7 +347,7 @@ impl<'a> Index<'a> {
     }
 
     /// The position of a request that is written inline.
-    pub(crate) fn inline(&self, file: &At<EndpointFile>) -> Option<usize> {
+    pub(crate) fn inline(&self, file: &Located<EndpointFile>) -> Option<usize> {
         self.places.get(&file.at).copied()
     }
 
@@ -478,7 +478,7 @@ impl<'a> Index<'a> {
 }
 
 fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
-    let name = |request: &'a At<RequestFile>| match &request.value {
+    let name = |request: &'a Located<RequestFile>| match &request.value {
         RequestFile::Name(name) => Some(name.as_str()),
         RequestFile::Request(_) => None,
     };

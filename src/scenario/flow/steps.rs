@@ -18,7 +18,7 @@ use crate::scenario::keys::flow::{
 };
 use crate::scenario::names::Names;
 use crate::scenario::request::{assign, checks, measures};
-use crate::scenario::yaml::decode::{At, Field, OneOrMany};
+use crate::scenario::yaml::decode::{Field, Located, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Node;
 
@@ -74,7 +74,7 @@ impl<'a> StepCompiler<'a> {
     /// What the tags leave of some steps, which inherit `tags`.
     pub(crate) fn steps(
         &mut self,
-        file: Option<&At<StepsFile>>,
+        file: Option<&Located<StepsFile>>,
         tags: &[String],
         findings: &mut Findings,
     ) -> Vec<Step> {
@@ -108,7 +108,7 @@ impl<'a> StepCompiler<'a> {
 
     fn step(
         &mut self,
-        file: &At<StepFile>,
+        file: &Located<StepFile>,
         tags: &[String],
         out: &mut Vec<Step>,
         findings: &mut Findings,
@@ -389,7 +389,7 @@ impl<'a> StepCompiler<'a> {
     fn at_once(
         &mut self,
         times: u32,
-        requests: &[At<RequestFile>],
+        requests: &[Located<RequestFile>],
         at: Option<Span>,
         tags: &[String],
         findings: &mut Findings,
@@ -412,7 +412,7 @@ impl<'a> StepCompiler<'a> {
     }
 
     /// A request where nothing else is allowed.
-    fn request(&self, file: &At<RequestFile>, findings: &mut Findings) -> Option<usize> {
+    fn request(&self, file: &Located<RequestFile>, findings: &mut Findings) -> Option<usize> {
         let name = match &file.value {
             RequestFile::Request(own) => return self.index.inline(own),
             RequestFile::Name(name) => name,

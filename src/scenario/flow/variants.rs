@@ -10,12 +10,12 @@ use crate::scenario::keys::user::UserFile;
 use crate::scenario::options::Options;
 use crate::scenario::request::RequestDefaults;
 use crate::scenario::service::address;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::Findings;
 
 /// The URL of a class's own host, which `--host` replaces; what is wrong with it is reported.
 pub(crate) fn host(
-    user: &At<UserFile>,
+    user: &Located<UserFile>,
     options: &Options,
     findings: &mut Findings,
 ) -> Option<String> {

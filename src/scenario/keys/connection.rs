@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::{ClientChoice, HttpChoice};
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, word};
+use crate::scenario::yaml::decode::{Decode, Located, OneOrMany, word};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -38,7 +38,7 @@ mapping! {
         /// Password for the proxy.
         password: String,
         /// Hosts to reach without the proxy: names with their subdomains, addresses, networks such as `10.0.0.0/8`, `host:port`, or `*` for all.
-        no_proxy: OneOrMany<At<String>>,
+        no_proxy: OneOrMany<Located<String>>,
     }
 }
 

@@ -11,7 +11,7 @@ use super::slo::SloFile;
 use super::think_time::ThinkTimeFile;
 use crate::plan::HttpChoice;
 use crate::scenario::yaml::decode::{
-    At, Decode, MAX_COUNT, OneOrMany, Pairs, Size, TimeLimit, parse,
+    Decode, Located, MAX_COUNT, OneOrMany, Pairs, Size, TimeLimit, parse,
 };
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
@@ -49,11 +49,11 @@ mapping! {
         /// Variables to set before each request, in order. They keep their values until they are set again.
         variables: Pairs<Node>,
         /// Conditions that a response must meet. Without `status`, 2xx and 3xx pass.
-        check: OneOrMany<At<CheckFile>>,
+        check: OneOrMany<Located<CheckFile>>,
         /// Variables to set from a response that passed its checks.
         extract: Pairs<ExtractionFile>,
         /// Numbers to keep of a response that passed its checks, with percentiles in the report.
-        measure: OneOrMany<At<MeasureFile>>,
+        measure: OneOrMany<Located<MeasureFile>>,
         /// Headers, in addition to those in `defaults`; the same name overrides, and `null` removes.
         headers: Pairs<Option<String>>,
         /// JSON body, written as YAML.
@@ -65,7 +65,7 @@ mapping! {
         /// File whose content is the body, relative to the scenario.
         body_file: String,
         /// Parts of a multipart body, by name: texts and files.
-        multipart: Pairs<OneOrMany<At<PartFile>>>,
+        multipart: Pairs<OneOrMany<Located<PartFile>>>,
         /// Compression of the body: `gzip`.
         compress: Compress,
         /// Time limit of a request, from sending to the last byte.

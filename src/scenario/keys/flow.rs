@@ -13,7 +13,7 @@ use super::think_time::{ThinkTimeFile, Wait};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::Stop;
 use crate::scenario::yaml::counterparts::counterpart_of_step;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list, word};
+use crate::scenario::yaml::decode::{Decode, Located, OneOrMany, Pairs, TimeLimit, list, word};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -56,7 +56,7 @@ words! {
 
 /// Steps in order; one alone needs no list.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct StepsFile(pub Vec<At<StepFile>>);
+pub(crate) struct StepsFile(pub Vec<Located<StepFile>>);
 
 impl Decode for StepsFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
@@ -76,7 +76,7 @@ pub(crate) enum StepFile {
     /// An endpoint, a flow or steps, by name.
     Name(String),
     /// A request of its own.
-    Request(Box<At<EndpointFile>>),
+    Request(Box<Located<EndpointFile>>),
     Think(ThinkFile),
     Set(SetFile),
     Cookies(CookiesFile),
@@ -139,7 +139,7 @@ impl Decode for StepFile {
             |kind: &&str| has(kind) && !(matches!(*kind, "measure" | "cookies") && is_request);
         let Some(kind) = KINDS.into_iter().find(is_kind) else {
             if is_request {
-                return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
+                return Located::decode(node, findings).map(|file| Self::Request(Box::new(file)));
             }
             let mut diagnostic = Diagnostic::new("not a step").help(format!(
                 "a step is a name, a request such as `get: /health`, or one of {}",
@@ -286,7 +286,7 @@ mapping! {
     /// Numbers to keep. They count with the last request of the user.
     MeasureStepFile {
         /// What to measure.
-        measure(required): OneOrMany<At<MeasureFile>>,
+        measure(required): OneOrMany<Located<MeasureFile>>,
     }
 }
 
@@ -298,7 +298,7 @@ mapping! {
         /// Variable for the current item of the list, by default `item`, or for the number of the repetition, from 1.
         variable: String,
         /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
-        condition["while"]: At<String>,
+        condition["while"]: Located<String>,
         /// Steps to repeat.
         steps(required): StepsFile,
         /// Tags, for `--tags` and `--exclude-tags`.
@@ -343,7 +343,7 @@ mapping! {
         /// Variable for the number of the repetition, from 1.
         variable: String,
         /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
-        condition["while"]: At<String>,
+        condition["while"]: Located<String>,
         /// Steps to repeat.
         steps(required): StepsFile,
         /// Tags, for `--tags` and `--exclude-tags`.
@@ -355,7 +355,7 @@ mapping! {
     /// Steps that are run on a condition.
     IfFile {
         /// Expression that decides. It can use the `status` of the last response.
-        condition["if"](required): At<String>,
+        condition["if"](required): Located<String>,
         /// Steps to run if it is true.
         then(required): StepsFile,
         /// Steps to run if it is false. Defaults to none.
@@ -369,7 +369,7 @@ mapping! {
     /// One of several branches, chosen by weight.
     RandomFile {
         /// Branches to choose from.
-        random(required): Vec<At<BranchFile>>,
+        random(required): Vec<Located<BranchFile>>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
@@ -389,9 +389,9 @@ mapping! {
     /// A request that is repeated until its response matches `until`.
     PollFile {
         /// Request to repeat: a name, or a request of its own.
-        poll(required): At<RequestFile>,
+        poll(required): Located<RequestFile>,
         /// Conditions that end the polling, in addition to the `check` of the request.
-        until(required): OneOrMany<At<CheckFile>>,
+        until(required): OneOrMany<Located<CheckFile>>,
         /// Wait from the end of one request to the start of the next. Defaults to `1s`.
         every: Duration,
         /// When to give up. The step then fails. Defaults to `30s`.
@@ -407,7 +407,7 @@ mapping! {
         /// How many times to send each request, all at once.
         burst(required): u32,
         /// Requests to send: names, or requests of their own.
-        requests(required): OneOrMany<At<RequestFile>>,
+        requests(required): OneOrMany<Located<RequestFile>>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
@@ -421,7 +421,7 @@ mapping! {
         /// Variable for the item of the list, by default `item`.
         variable: String,
         /// Request to send for each item of the list: a name, or a request of its own.
-        request: At<RequestFile>,
+        request: Located<RequestFile>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
@@ -430,14 +430,14 @@ mapping! {
 /// What is sent at once.
 #[derive(Debug, Clone)]
 pub(crate) enum Lanes {
-    Requests(Vec<At<RequestFile>>),
+    Requests(Vec<Located<RequestFile>>),
     /// A list that is known when its turn comes.
     Computed(Node),
 }
 
 impl Lanes {
     /// The requests that are listed.
-    pub(crate) fn requests(&self) -> &[At<RequestFile>] {
+    pub(crate) fn requests(&self) -> &[Located<RequestFile>] {
         match self {
             Self::Requests(requests) => requests,
             Self::Computed(_) => &[],
@@ -454,7 +454,7 @@ impl Decode for Lanes {
     }
 
     fn schema() -> Value {
-        json!({"anyOf": [Vec::<At<RequestFile>>::schema(), template_schema()]})
+        json!({"anyOf": [Vec::<Located<RequestFile>>::schema(), template_schema()]})
     }
 }
 
@@ -462,13 +462,13 @@ impl Decode for Lanes {
 #[derive(Debug, Clone)]
 pub(crate) enum RequestFile {
     Name(String),
-    Request(Box<At<EndpointFile>>),
+    Request(Box<Located<EndpointFile>>),
 }
 
 impl Decode for RequestFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         if matches!(node.kind, NodeKind::Map(_)) {
-            return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
+            return Located::decode(node, findings).map(|file| Self::Request(Box::new(file)));
         }
         String::decode(node, findings).map(Self::Name)
     }

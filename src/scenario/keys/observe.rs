@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, parse};
+use crate::scenario::yaml::decode::{Decode, Located, OneOrMany, Pairs, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -17,7 +17,7 @@ mapping! {
     /// What to observe of the service during the load, besides its responses.
     ObserveFile {
         /// Pages in the text format of Prometheus or OpenMetrics: URLs such as `http://localhost:9100/metrics`, or paths of the service such as `/metrics`.
-        prometheus: OneOrMany<At<String>>,
+        prometheus: OneOrMany<Located<String>>,
         /// What to keep of these pages, by its name in reports: a metric such as `db_pool_in_use` or `http_requests_total{status="500"}`, or a ratio of two, with ` / ` between them.
         metrics: Pairs<String>,
         /// Time between observations, at least `1s`. Defaults to `5s`.
@@ -39,7 +39,7 @@ mapping! {
         /// Requests whose trace the service is asked to record: `true` for all, a share such as `10%`, or `false` for no tracing. Defaults to `true`.
         sampled: SampledShare,
         /// Page of a trace, for links in reports, such as `https://jaeger.example.org/trace/{trace_id}`.
-        url: At<String>,
+        url: Located<String>,
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::slo::SloFile;
 use crate::plan::Arrivals;
-use crate::scenario::yaml::decode::{At, Decode, Field, OneOrMany, Pairs, parse};
+use crate::scenario::yaml::decode::{Decode, Field, Located, OneOrMany, Pairs, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -37,7 +37,7 @@ mapping! {
         /// Most requests per second of all users together (closed model).
         throttle: Rate,
         /// Levels of load, one after the other.
-        stages: Vec<At<StageFile>>,
+        stages: Vec<Located<StageFile>>,
         /// Levels in even steps, instead of `stages`.
         steps: StepsShapeFile,
         /// Load that rises and falls as a sine wave, instead of `stages`.
@@ -73,7 +73,7 @@ impl ProfileFile {
             (Field::Given(over, key), Field::Given(base, _)) => {
                 let pairs = [base.value.0, over.value.0].concat();
                 Field::Given(
-                    At {
+                    Located {
                         value: Pairs(pairs, Vec::new()),
                         at: over.at,
                     },
@@ -114,7 +114,7 @@ mapping! {
         /// Arrivals per second at this level (open model); 0 is a pause.
         rate: Level,
         /// User classes that run in this stage, including its ramp. Defaults to all.
-        user_classes: OneOrMany<At<String>>,
+        user_classes: OneOrMany<Located<String>>,
         /// How long the change to this level takes; 0 is a jump.
         ramp: Duration,
         /// Users started or stopped per second, instead of `ramp`.

@@ -5,7 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::plan::{Decimal, MeasureUnit};
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Scalar, Size, TimeLimit, parse};
+use crate::scenario::yaml::decode::{
+    Decode, Located, OneOrMany, Pairs, Scalar, Size, TimeLimit, parse,
+};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -14,7 +16,7 @@ mapping! {
     /// Conditions that a response must meet.
     CheckFile {
         /// Status codes that pass: codes (`200`), ranges (`200-299`) or classes (`2xx`).
-        status: OneOrMany<At<String>>,
+        status: OneOrMany<Located<String>>,
         /// Longest response time that passes.
         max_duration: TimeLimit,
         /// Smallest size of the body on the wire.
@@ -26,17 +28,17 @@ mapping! {
         /// What to expect of the URL that the response came from, after redirects: the whole URL, or what to expect of it.
         url: Node,
         /// Text that the body must contain.
-        body_contains: OneOrMany<At<String>>,
+        body_contains: OneOrMany<Located<String>>,
         /// Regular expression that must match somewhere in the body.
-        body_matches: OneOrMany<At<String>>,
+        body_matches: OneOrMany<Located<String>>,
         /// By JSONPath: `exists`, `absent`, the exact value, or what to expect of it.
         json: Pairs<Node>,
         /// By CSS selector, what to expect of the text of HTML elements: `exists`, `absent`, the exact text, or what to expect of it.
         css: Pairs<Node>,
         /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
-        that: OneOrMany<At<String>>,
+        that: OneOrMany<Located<String>>,
         /// Call of a function of the script that must give something true, such as `isFresh(response)`. It can also use the variables of the user.
-        js: OneOrMany<At<String>>,
+        js: OneOrMany<Located<String>>,
         /// Conditions, none of which may be met.
         not: NotFile,
         /// Name of the failure in reports when one of these conditions is not met.

@@ -17,7 +17,7 @@ use super::slo::SloFile;
 use super::think_time::ThinkTimeFile;
 use super::user::UserFile;
 use crate::plan::{ClientChoice, HttpChoice};
-use crate::scenario::yaml::decode::{AnyValue, At, OneOrMany, Pairs, Size, TimeLimit};
+use crate::scenario::yaml::decode::{AnyValue, Located, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
@@ -42,7 +42,7 @@ mapping! {
         /// Script in JavaScript, whose exported functions are used as `{{ js.name() }}` and in `run` steps: its file in the scenario's folder or below.
         script: ScriptFile,
         /// Requests, chosen by weight.
-        endpoints: Vec<At<EndpointFile>>,
+        endpoints: Vec<Located<EndpointFile>>,
         /// User classes, by name.
         users: Pairs<UserFile>,
         /// Flows, by name: steps that are measured together as one transaction. Chosen by weight, like endpoints.
@@ -54,7 +54,7 @@ mapping! {
         /// Steps that run once after the load, not measured. If one fails, the run fails.
         teardown: StepsFile,
         /// Files with more endpoints, flows, steps and SLOs, in the scenario's folder or below.
-        include: OneOrMany<At<String>>,
+        include: OneOrMany<Located<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
         /// Limits that end a run early when they are broken for a while, such as `error_rate: "> 20% for 10s"`.
@@ -72,7 +72,7 @@ mapping! {
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
-        allow_redirects_to: Vec<At<String>>,
+        allow_redirects_to: Vec<Located<String>>,
         /// HTTP client: `reqwest` (default) or `direct`.
         client: ClientChoice,
         /// Trusted CAs and client certificate.
@@ -80,7 +80,7 @@ mapping! {
         /// Proxy for all requests. Defaults to none; proxy settings in the environment are ignored.
         proxy: ProxyFile,
         /// Addresses of this machine that users connect from, assigned in turn. Defaults to any.
-        local_address: OneOrMany<At<String>>,
+        local_address: OneOrMany<Located<String>>,
         /// Where to connect instead, by the host and port of URLs: `{"shop.example.org:443": "10.0.0.7:8443"}`. Names in TLS, headers and cookies stay those of the URLs.
         connect_to: Pairs<String>,
     }
@@ -153,7 +153,7 @@ mapping! {
     /// Endpoints, flows and steps shared by several scenarios.
     IncludedFile {
         /// Requests that scenarios can use by name.
-        endpoints: Vec<At<EndpointFile>>,
+        endpoints: Vec<Located<EndpointFile>>,
         /// Flows that scenarios can use by name.
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, parse};
+use crate::scenario::yaml::decode::{Decode, Located, OneOrMany, Pairs, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::Node;
@@ -31,7 +31,7 @@ mapping! {
         /// Counts in the score, but cannot fail the verdict.
         advisory: bool,
         /// Profiles that it applies to. Defaults to all.
-        profiles: OneOrMany<At<String>>,
+        profiles: OneOrMany<Located<String>>,
     }
 }
 

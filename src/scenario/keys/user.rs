@@ -9,7 +9,7 @@ use super::auth::AuthChoice;
 use super::endpoint::{EndpointFile, Weight};
 use super::flow::StepsFile;
 use super::think_time::ThinkTimeFile;
-use crate::scenario::yaml::decode::{At, Decode, Pairs};
+use crate::scenario::yaml::decode::{Decode, Located, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -30,9 +30,9 @@ mapping! {
         /// Authentication; `none` disables what `defaults` sets.
         auth: AuthChoice,
         /// Requests to choose from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
-        endpoints: Vec<At<TaskFile>>,
+        endpoints: Vec<Located<TaskFile>>,
         /// Flows to choose from by weight, in addition to `endpoints`.
-        flows: Vec<At<FlowTaskFile>>,
+        flows: Vec<Located<FlowTaskFile>>,
         /// Steps that each user runs once, before its first iteration. If one fails, the user stops.
         on_start: StepsFile,
         /// Steps that each user runs once, after its last iteration.
@@ -44,14 +44,14 @@ mapping! {
 #[derive(Debug, Clone)]
 pub(crate) enum TaskFile {
     Named(Box<EndpointTaskFile>),
-    Own(Box<At<EndpointFile>>),
+    Own(Box<Located<EndpointFile>>),
 }
 
 impl Decode for TaskFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         let is_own = matches!(node.kind, NodeKind::Map(_)) && node.get("endpoint").is_none();
         if is_own {
-            return At::decode(node, findings).map(|file| Self::Own(Box::new(file)));
+            return Located::decode(node, findings).map(|file| Self::Own(Box::new(file)));
         }
         EndpointTaskFile::decode(node, findings).map(|file| Self::Named(Box::new(file)))
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Diagnostic, Error, did_you_mean};
 use crate::scenario::keys::profile::ProfileFile;
 use crate::scenario::source::{QUICK_LOOK, stem, yaml_files};
-use crate::scenario::yaml::decode::{At, Decode, Pairs, list};
+use crate::scenario::yaml::decode::{Decode, Located, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{self, Key};
 
@@ -134,7 +134,7 @@ pub(crate) fn resolve(
     } else {
         known.iter().find(|profile| profile.name == given).cloned()
     };
-    let entries: &[(Key, At<ProfileFile>)] = of_scenario.map_or(&[], |pairs| &pairs.0);
+    let entries: &[(Key, Located<ProfileFile>)] = of_scenario.map_or(&[], |pairs| &pairs.0);
     let over = entries
         .iter()
         .find(|(key, _)| !is_path && key.text == given);

@@ -11,14 +11,14 @@ use crate::error::Diagnostic;
 use crate::plan::Shape;
 use crate::scenario::keys::profile::ProfileFile;
 use crate::scenario::keys::profile::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
-use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::decode::{Field, Located};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// What a shape makes: which it is, whether its load is open, and its stages.
-pub(crate) type Shaped = (Shape, bool, Vec<StageDraft>);
+pub(crate) type ShapedLoad = (Shape, bool, Vec<StageDraft>);
 
 /// The stages of a profile's shape; `None` after a finding.
-pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<Shaped> {
+pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<ShapedLoad> {
     let given = [
         profile.stages.key(),
         profile.steps.key(),
@@ -60,7 +60,7 @@ fn one_of<'a, T>(
     open: (&'a Field<T>, &str),
     at: Span,
     findings: &mut Findings,
-) -> Option<(bool, &'a At<T>)> {
+) -> Option<(bool, &'a Located<T>)> {
     match (closed.0.get(), open.0.get()) {
         (Some(value), None) => Some((false, value)),
         (None, Some(value)) => Some((true, value)),
@@ -87,7 +87,10 @@ fn stage(level: f64, ramp: Duration, duration: Duration) -> StageDraft {
     }
 }
 
-fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
+fn steps(
+    file: &Located<StepsShapeFile>,
+    findings: &mut Findings,
+) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -119,7 +122,7 @@ fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Ve
     Some((open, levels.collect()))
 }
 
-fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
+fn sine(file: &Located<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -161,7 +164,7 @@ fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<
     Some((open, levels.collect()))
 }
 
-fn sweep(file: &At<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
+fn sweep(file: &Located<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let users = (&file.users, "users");
     let (open, given) = one_of(users, (&file.rate, "rate"), file.at, findings)?;
     let mut before = 0.0;

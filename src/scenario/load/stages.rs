@@ -11,7 +11,7 @@ use crate::error::Diagnostic;
 use crate::plan::Shape;
 use crate::scenario::keys::profile::{ProfileFile, StageFile};
 use crate::scenario::options::Options;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The profile's shape, whether its load is open, and its stages, scaled by its own `users`, `rate`
@@ -113,7 +113,7 @@ pub(crate) fn drafts(
 }
 
 fn stage_drafts(
-    stages: &At<Vec<At<StageFile>>>,
+    stages: &Located<Vec<Located<StageFile>>>,
     findings: &mut Findings,
 ) -> Option<(bool, Vec<StageDraft>)> {
     let mut drafts = Vec::new();

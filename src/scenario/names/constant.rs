@@ -3,12 +3,12 @@
 use super::Names;
 use crate::error::Diagnostic;
 use crate::plan::Escape;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::Findings;
 
 impl Names<'_> {
     /// A text whose templates are filled in before the run. `None` for others, which are reported.
-    pub fn constant(&self, text: &At<String>, findings: &mut Findings) -> Option<String> {
+    pub fn constant(&self, text: &Located<String>, findings: &mut Findings) -> Option<String> {
         let before = findings.len();
         let template = self.template(text, Escape::None, findings);
         if findings.len() > before {

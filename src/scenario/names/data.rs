@@ -12,7 +12,7 @@ use crate::error::Diagnostic;
 use crate::plan::{DataFormat, Feeder, Load, Model, OnEnd, Per, RowOrder, Rows};
 use crate::scenario::keys::data::{DataFile, SecretFile};
 use crate::scenario::source::{below, unusable};
-use crate::scenario::yaml::decode::{At, Field, Pairs};
+use crate::scenario::yaml::decode::{Field, Located, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_count;
 
@@ -117,7 +117,7 @@ pub(crate) fn check_load(
 }
 
 fn rows(
-    path: &At<String>,
+    path: &Located<String>,
     file: &DataFile,
     folder: &Path,
     findings: &mut Findings,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::Names;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Template, is_secret_header};
-use crate::scenario::yaml::decode::{At, Scalar, list};
+use crate::scenario::yaml::decode::{Located, Scalar, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{self, NodeKind};
 
@@ -25,7 +25,7 @@ impl Names<'_> {
             column: name.chars().count() + 2,
             length: text.chars().count().max(1),
         };
-        let value = At {
+        let value = Located {
             value: scalar(text),
             at,
         };

@@ -9,7 +9,7 @@ use regex::Regex;
 use super::Names;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Condition, Expression, Input, InputName};
-use crate::scenario::yaml::decode::{At, list};
+use crate::scenario::yaml::decode::{Located, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::script::Script;
 
@@ -36,7 +36,7 @@ impl Names<'_> {
     /// are reported.
     pub(crate) fn script_call(
         &self,
-        text: &At<String>,
+        text: &Located<String>,
         findings: &mut Findings,
     ) -> Option<Condition> {
         static CALL: LazyLock<Regex> =

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{Names, SHARED};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, Shared, SharedStart};
+use crate::plan::{Input, InputName, SharedStart, SharedValues};
 use crate::scenario::keys::data::SharedFile;
 use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
@@ -36,8 +36,8 @@ pub(crate) fn define(
 }
 
 /// The shared values of a plan; `None` where the scenario has none.
-pub(crate) fn values(names: &Names<'_>) -> Option<Shared> {
-    (!names.shared.is_empty()).then(|| Shared::new(names.shared.iter().cloned()))
+pub(crate) fn values(names: &Names<'_>) -> Option<SharedValues> {
+    (!names.shared.is_empty()).then(|| SharedValues::new(names.shared.iter().cloned()))
 }
 
 impl Names<'_> {

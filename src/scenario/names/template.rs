@@ -16,7 +16,7 @@ use super::syntax::{call, choice, end_of_expression, is_value, is_word, unquote}
 use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
-use crate::scenario::yaml::decode::{At, Scalar};
+use crate::scenario::yaml::decode::{Located, Scalar};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The words of the language of expressions that are values.
@@ -67,14 +67,19 @@ pub fn refuse_template(text: &str, at: Span, help: &str, findings: &mut Findings
 impl Names<'_> {
     /// The template of a text of the scenario; problems are reported, and yield what could be
     /// understood.
-    pub fn template(&self, text: &At<String>, escape: Escape, findings: &mut Findings) -> Template {
+    pub fn template(
+        &self,
+        text: &Located<String>,
+        escape: Escape,
+        findings: &mut Findings,
+    ) -> Template {
         let parts = self.parts(&text.value, text.at, escape, findings);
         Template::new(text.value.as_str(), parts)
     }
 
     /// The template of a value, which keeps its type where it is nothing but one template, or written as
     /// a number or a boolean.
-    pub fn value_template(&self, value: &At<Scalar>, findings: &mut Findings) -> Template {
+    pub fn value_template(&self, value: &Located<Scalar>, findings: &mut Findings) -> Template {
         let Scalar { text, json } = &value.value;
         let written = json.to_string();
         if !json.is_string() && written == *text {
@@ -140,7 +145,7 @@ impl Names<'_> {
 
     /// A condition: an expression, with or without braces around it, which can also ask for the
     /// `status` of the last response. Problems are reported.
-    pub fn condition(&self, text: &At<String>, findings: &mut Findings) -> Option<Condition> {
+    pub fn condition(&self, text: &Located<String>, findings: &mut Findings) -> Option<Condition> {
         let source = text.value.trim();
         let bare = source
             .strip_prefix("{{")
@@ -350,7 +355,7 @@ mod tests {
             length: text.chars().count(),
         };
         let template = names.template(
-            &At {
+            &Located {
                 value: text.to_owned(),
                 at,
             },
@@ -477,7 +482,7 @@ mod tests {
             ("{{ tokn }}", "did you mean `token`?"),
         ] {
             let mut findings = Findings::default();
-            let text = At {
+            let text = Located {
                 value: text.to_owned(),
                 at: Span::default(),
             };

@@ -6,14 +6,14 @@ use super::Names;
 use super::template::{Piece, as_parts, as_text};
 use crate::error::Diagnostic;
 use crate::plan::{Escape, Template, TemplatePart, push_written};
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::Findings;
 
 impl Names<'_> {
     /// The template of a path or a whole URL; problems are reported.
     ///
     /// Values that are known now may also give the scheme and the host. Behind these, values are escaped.
-    pub fn url(&self, text: &At<String>, findings: &mut Findings) -> Template {
+    pub fn url(&self, text: &Located<String>, findings: &mut Findings) -> Template {
         let mut head = Some(String::new());
         let mut parts = Vec::new();
         let pieces = self.pieces(&text.value, text.at, findings);
@@ -91,7 +91,7 @@ mod tests {
         let mut names = Names::new(&env);
         names.declare("x");
         let mut findings = Findings::default();
-        let text = At {
+        let text = Located {
             value: text.to_owned(),
             at: Span::default(),
         };

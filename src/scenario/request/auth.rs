@@ -10,7 +10,7 @@ use crate::scenario::keys::auth::{
 };
 use crate::scenario::names::Names;
 use crate::scenario::service::address;
-use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::decode::{Field, Located};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// What an `auth` key says.
@@ -98,13 +98,13 @@ impl AuthCompiler<'_, '_> {
         self.oauth2(file.oauth2.get()?)
     }
 
-    fn credentials(&mut self, file: &At<CredentialsFile>) -> Option<Credentials> {
+    fn credentials(&mut self, file: &Located<CredentialsFile>) -> Option<Credentials> {
         let username = self.template(file.username.get()?);
         let password = self.secret(file.password.get()?);
         Some(Credentials { username, password })
     }
 
-    fn api_key(&mut self, file: &At<ApiKeyFile>) -> Option<Auth> {
+    fn api_key(&mut self, file: &Located<ApiKeyFile>) -> Option<Auth> {
         let value = file.value.value.get()?;
         let names = self.names;
         let template = match file.header.is_missing() {
@@ -139,7 +139,7 @@ impl AuthCompiler<'_, '_> {
         Some(Auth::ApiKey { place, value })
     }
 
-    fn oauth2(&mut self, file: &At<OAuth2File>) -> Option<Auth> {
+    fn oauth2(&mut self, file: &Located<OAuth2File>) -> Option<Auth> {
         let token_url = file.token_url.get().and_then(|url| self.token_url(url));
         let client_id = file.client_id.get().map(|text| self.template(text));
         let client_secret = file.client_secret.get().map(|text| self.secret(text));
@@ -160,7 +160,7 @@ impl AuthCompiler<'_, '_> {
         }))
     }
 
-    fn token_url(&mut self, text: &At<String>) -> Option<String> {
+    fn token_url(&mut self, text: &Located<String>) -> Option<String> {
         self.findings.hide(address::credentials(&text.value));
         let template = self.template(text);
         let Some(url) = template.as_constant() else {
@@ -185,12 +185,12 @@ impl AuthCompiler<'_, '_> {
         }
     }
 
-    fn template(&mut self, text: &At<String>) -> Template {
+    fn template(&mut self, text: &Located<String>) -> Template {
         self.names.template(text, Escape::None, self.findings)
     }
 
     /// A template that is masked where the source is shown, if it is written out.
-    fn secret(&mut self, text: &At<String>) -> Template {
+    fn secret(&mut self, text: &Located<String>) -> Template {
         self.findings.hide_literal(text);
         self.template(text)
     }

@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::error::Diagnostic;
 use crate::plan::{BodyFile, FileContent};
 use crate::scenario::source::{below, unusable};
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 
 /// The largest file that is kept in memory; bytes. A larger one is read again for each request.
 const MAX_HELD_BYTES: u64 = 8 << 20;
 
 /// Reads a body file. A large one is only looked at.
-pub(crate) fn read(path: &At<String>, folder: &Path) -> Result<BodyFile, Diagnostic> {
+pub(crate) fn read(path: &Located<String>, folder: &Path) -> Result<BodyFile, Diagnostic> {
     let what = "body file";
     let (real, length) = below(what, &path.value, folder)?;
     let content = match length > MAX_HELD_BYTES {
@@ -34,7 +34,7 @@ mod tests {
     use crate::scenario::yaml::findings::Span;
 
     fn try_read(path: &str, folder: &Path) -> Result<Vec<u8>, String> {
-        let path = At {
+        let path = Located {
             value: path.to_owned(),
             at: Span::default(),
         };

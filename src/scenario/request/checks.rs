@@ -9,7 +9,7 @@ use crate::plan::{Check, CssSelector, Decimal, Expectation, JsonPath, Pattern, S
 use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
 use crate::scenario::names::template::refuse_template;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany};
+use crate::scenario::yaml::decode::{Decode, Located, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{Node, NodeKind};
 
@@ -18,7 +18,7 @@ const MAX_KEY: usize = 100;
 
 /// The conditions of all `files`; what cannot be understood is reported.
 pub(crate) fn checks(
-    files: &OneOrMany<At<CheckFile>>,
+    files: &OneOrMany<Located<CheckFile>>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<Check> {
@@ -238,7 +238,7 @@ fn status(text: &str) -> Result<StatusRange, String> {
     }
 }
 
-fn no_template(text: &At<String>, findings: &mut Findings) {
+fn no_template(text: &Located<String>, findings: &mut Findings) {
     refuse_template(&text.value, text.at, COMPARED, findings);
 }
 
@@ -270,7 +270,7 @@ fn expect(node: &Node, findings: &mut Findings) -> Expectation {
         NodeKind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
         NodeKind::Scalar { text, .. } if text.contains("{{") => {
             no_template(
-                &At {
+                &Located {
                     value: text.clone(),
                     at: node.at,
                 },

@@ -9,7 +9,7 @@ use crate::plan::{Escape, Header, Slot, Template, TemplatePart};
 use crate::scenario::names::Names;
 use crate::scenario::names::template::{Piece, as_parts};
 use crate::scenario::names::uses::{Inherited, Use};
-use crate::scenario::yaml::decode::{At, Field, Pairs};
+use crate::scenario::yaml::decode::{Field, Located, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Key;
 
@@ -69,7 +69,7 @@ pub(crate) fn of_endpoint(
         let name = key.text.to_ascii_lowercase();
         match &value.value {
             Some(text) => {
-                let text = At {
+                let text = Located {
                     value: text.clone(),
                     at: value.at,
                 };
@@ -106,7 +106,7 @@ impl Headers {
     fn add(
         &mut self,
         key: &Key,
-        text: &At<String>,
+        text: &Located<String>,
         names: &Names<'_>,
         findings: &mut Findings,
     ) -> bool {

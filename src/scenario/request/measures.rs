@@ -4,7 +4,7 @@ use crate::error::Diagnostic;
 use crate::plan::Measure;
 use crate::scenario::keys::response::MeasureFile;
 use crate::scenario::names::Names;
-use crate::scenario::yaml::decode::{At, Field, OneOrMany};
+use crate::scenario::yaml::decode::{Field, Located, OneOrMany};
 use crate::scenario::yaml::findings::Findings;
 
 /// The longest name of a measure.
@@ -15,7 +15,7 @@ const MAX_MEASURES: usize = 100;
 
 /// What is to be measured; what cannot be understood is reported.
 pub(crate) fn measures(
-    field: &Field<OneOrMany<At<MeasureFile>>>,
+    field: &Field<OneOrMany<Located<MeasureFile>>>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<Measure> {

@@ -11,13 +11,13 @@ use crate::error::Diagnostic;
 use crate::plan::{BodyFile, BodyPiece, Escape, Template, TemplatePart};
 use crate::scenario::keys::endpoint::PartFile;
 use crate::scenario::names::Names;
-use crate::scenario::yaml::decode::{At, OneOrMany, Pairs};
+use crate::scenario::yaml::decode::{Located, OneOrMany, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Key;
 
 /// The pieces of the body, and its content type.
 pub(crate) fn pieces(
-    parts: &At<Pairs<OneOrMany<At<PartFile>>>>,
+    parts: &Located<Pairs<OneOrMany<Located<PartFile>>>>,
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
@@ -92,7 +92,7 @@ struct PartCompiler<'a, 'n> {
 }
 
 impl PartCompiler<'_, '_> {
-    fn part(&mut self, name: &Key, part: &At<PartFile>) -> Option<CompiledPart> {
+    fn part(&mut self, name: &Key, part: &Located<PartFile>) -> Option<CompiledPart> {
         let file = &part.value;
         let mut head = HeadBuilder::default();
         head.literal("Content-Disposition: form-data; name=\"");

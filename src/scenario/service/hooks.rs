@@ -6,7 +6,7 @@ use crate::plan::{Hook, HookTarget, Hooks, ToldVerdict};
 use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::keys::scenario::hook::{FindingHookFile, VerdictHookFile};
 use crate::scenario::names::Names;
-use crate::scenario::yaml::decode::{At, Field, OneOrMany, TimeLimit};
+use crate::scenario::yaml::decode::{Field, Located, OneOrMany, TimeLimit};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// Whom to tell; `None` where the scenario names nobody. What cannot be understood is reported.
@@ -57,7 +57,7 @@ impl HookCompiler<'_> {
         &mut self,
         key: Option<Span>,
         webhook: &Field<String>,
-        command: &Field<OneOrMany<At<String>>>,
+        command: &Field<OneOrMany<Located<String>>>,
         timeout: &Field<TimeLimit>,
     ) -> Option<Hook> {
         if let Some(url) = webhook.get() {
@@ -86,7 +86,7 @@ impl HookCompiler<'_> {
     }
 
     /// A URL, of which everything but the host may be secret.
-    fn webhook(&mut self, written: &At<String>) -> Option<String> {
+    fn webhook(&mut self, written: &Located<String>) -> Option<String> {
         let url = self.names.constant(written, self.findings)?;
         if url.is_empty() {
             // An empty variable is one that is not set.
@@ -105,7 +105,7 @@ impl HookCompiler<'_> {
         None
     }
 
-    fn command(&mut self, words: &[At<String>], key: Option<Span>) -> Option<Vec<String>> {
+    fn command(&mut self, words: &[Located<String>], key: Option<Span>) -> Option<Vec<String>> {
         let words: Vec<String> = words
             .iter()
             .filter_map(|word| self.names.constant(word, self.findings))

@@ -4,7 +4,7 @@ use super::address;
 use crate::error::Diagnostic;
 use crate::plan::Trace;
 use crate::scenario::keys::observe::TraceFile;
-use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::decode::{Field, Located};
 use crate::scenario::yaml::findings::Findings;
 
 /// Stands for the id while a URL is read, which would encode the braces of [`Trace::PLACE`].
@@ -19,7 +19,7 @@ pub(crate) fn trace(field: &Field<TraceFile>, findings: &mut Findings) -> Option
 }
 
 /// The page of a trace.
-fn page(given: &At<String>, findings: &mut Findings) -> Option<String> {
+fn page(given: &Located<String>, findings: &mut Findings) -> Option<String> {
     let text = given.value.as_str();
     findings.hide(address::credentials(text));
     let example = "write it like `https://jaeger.example.org/trace/{trace_id}`";

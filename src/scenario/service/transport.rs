@@ -19,7 +19,7 @@ use crate::scenario::keys::connection::{ProxyFile, TlsFile};
 use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::names::Names;
 use crate::scenario::options::Options;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::Findings;
 
 /// The largest file of certificates or keys; bytes.
@@ -73,7 +73,7 @@ struct TransportCompiler<'a, 'n> {
 }
 
 impl TransportCompiler<'_, '_> {
-    fn tls(&mut self, file: &At<TlsFile>) -> Tls {
+    fn tls(&mut self, file: &Located<TlsFile>) -> Tls {
         if let Some(password) = file.key_password.get() {
             self.findings.hide_literal(password);
         }
@@ -96,7 +96,7 @@ impl TransportCompiler<'_, '_> {
         }
     }
 
-    fn authorities(&mut self, path: &At<String>) -> Option<Authorities> {
+    fn authorities(&mut self, path: &Located<String>) -> Option<Authorities> {
         let certificates = self.certificates(path)?;
         let mut store = rustls::RootCertStore::empty();
         for certificate in &certificates {
@@ -113,9 +113,9 @@ impl TransportCompiler<'_, '_> {
 
     fn identity(
         &mut self,
-        cert: &At<String>,
-        key: &At<String>,
-        password: Option<&At<String>>,
+        cert: &Located<String>,
+        key: &Located<String>,
+        password: Option<&Located<String>>,
     ) -> Option<Identity> {
         let certificates = self.certificates(cert);
         let pem = self.read(key)?;
@@ -147,7 +147,7 @@ impl TransportCompiler<'_, '_> {
         }
     }
 
-    fn certificates(&mut self, path: &At<String>) -> Option<Vec<CertificateDer<'static>>> {
+    fn certificates(&mut self, path: &Located<String>) -> Option<Vec<CertificateDer<'static>>> {
         let pem = self.read(path)?;
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         match certificates {
@@ -160,7 +160,7 @@ impl TransportCompiler<'_, '_> {
     }
 
     /// Reads a file of the machine, anywhere: certificates and keys are seldom kept beside scenarios.
-    fn read(&mut self, path: &At<String>) -> Option<Vec<u8>> {
+    fn read(&mut self, path: &Located<String>) -> Option<Vec<u8>> {
         let name = self.names.constant(path, self.findings)?;
         let real = self.folder.join(name);
         let read = std::fs::metadata(&real).and_then(|metadata| {
@@ -180,12 +180,12 @@ impl TransportCompiler<'_, '_> {
         }
     }
 
-    fn report(&mut self, path: &At<String>, why: &str) {
+    fn report(&mut self, path: &Located<String>, why: &str) {
         let diagnostic = Diagnostic::new(format!("cannot use `{}`: {why}", path.value));
         self.findings.report(Some(path.at), diagnostic);
     }
 
-    fn proxy(&mut self, file: &At<ProxyFile>) -> Option<Proxy> {
+    fn proxy(&mut self, file: &Located<ProxyFile>) -> Option<Proxy> {
         let written = file.url.get()?;
         self.findings.hide(address::credentials(&written.value));
         if let Some(password) = file.password.get() {
@@ -266,7 +266,7 @@ impl TransportCompiler<'_, '_> {
         entries
     }
 
-    fn address(&mut self, text: &At<String>) -> Option<IpAddr> {
+    fn address(&mut self, text: &Located<String>) -> Option<IpAddr> {
         let address = self.names.constant(text, self.findings)?;
         match address.parse() {
             Ok(address) => Some(address),

@@ -6,7 +6,7 @@ use super::limit::LimitUnit;
 use crate::error::Diagnostic;
 use crate::plan::{Direction, GradeLimit, Metric, Scale};
 use crate::scenario::keys::slo::SloFile;
-use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::decode::{Field, Located};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The letters that an SLO can have of its own, from the best on. Beyond the last one that it has, it is an F.
@@ -144,7 +144,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, text: Option<&At<String>>) -> Option<f64> {
+    fn read(&mut self, text: Option<&Located<String>>) -> Option<f64> {
         let text = text?;
         let (limit, scale) = match self.unit.parse(text) {
             Ok(parsed) => parsed,

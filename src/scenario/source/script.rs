@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{below, unusable};
 use crate::error::Diagnostic;
 use crate::scenario::keys::scenario::{ScenarioFile, ScriptFile};
-use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::decode::{Field, Located};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::script::{Limits, Script, ScriptError};
 
@@ -43,7 +43,7 @@ pub(crate) fn script(
     }
 }
 
-fn limits(file: &At<ScriptFile>, findings: &mut Findings) -> Option<Limits> {
+fn limits(file: &Located<ScriptFile>, findings: &mut Findings) -> Option<Limits> {
     let default = Limits::default();
     let time = match file.time_limit.get() {
         None => default.time,

@@ -27,14 +27,14 @@ pub(crate) trait Decode: Sized {
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(crate) struct At<T> {
+pub(crate) struct Located<T> {
     /// The value.
     pub value: T,
     /// Its place.
     pub at: Span,
 }
 
-impl<T> Deref for At<T> {
+impl<T> Deref for Located<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -42,7 +42,7 @@ impl<T> Deref for At<T> {
     }
 }
 
-impl<T: Decode> Decode for At<T> {
+impl<T: Decode> Decode for Located<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         let value = T::decode(node, findings)?;
         Some(Self { value, at: node.at })
@@ -63,12 +63,12 @@ pub(crate) enum Field<T> {
     /// The key is there, its value was reported.
     Bad,
     /// The value, the place of the value, and the place of the key.
-    Given(At<T>, Span),
+    Given(Located<T>, Span),
 }
 
 impl<T> Field<T> {
     /// The value with its place.
-    pub fn get(&self) -> Option<&At<T>> {
+    pub fn get(&self) -> Option<&Located<T>> {
         match self {
             Self::Given(value, _) => Some(value),
             _ => None,
@@ -109,7 +109,7 @@ impl<T: Copy> Field<T> {
 impl<T: Decode> Field<T> {
     /// Decodes the value of the key.
     pub fn fill(&mut self, key: &Key, value: &Node, findings: &mut Findings) {
-        *self = match At::decode(value, findings) {
+        *self = match Located::decode(value, findings) {
             Some(decoded) => Self::Given(decoded, key.at),
             None => {
                 if let Some(says) = kinds::of_key(&key.text, value) {
@@ -445,7 +445,7 @@ impl<T: Decode> Decode for OneOrMany<T> {
 /// A mapping whose keys are the user's own names, in file order; behind it, the names whose values are
 /// bad, which was reported.
 #[derive(Debug, Clone)]
-pub(crate) struct Pairs<T>(pub Vec<(Key, At<T>)>, pub Vec<String>);
+pub(crate) struct Pairs<T>(pub Vec<(Key, Located<T>)>, pub Vec<String>);
 
 // Derived, it would ask for `T: Default`.
 impl<T> Default for Pairs<T> {
@@ -459,7 +459,7 @@ impl<T: Decode> Decode for Pairs<T> {
         let entries = entries(node, &[], findings)?;
         let mut pairs = Self::default();
         for (key, value) in entries {
-            match At::decode(value, findings) {
+            match Located::decode(value, findings) {
                 Some(value) => pairs.0.push((key.clone(), value)),
                 None => pairs.1.push(key.text.clone()),
             }

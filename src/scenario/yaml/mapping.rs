@@ -33,7 +33,7 @@ macro_rules! mapping {
                 use $crate::scenario::yaml::{decode, mapping};
                 $(
                     if !matches!(node.kind, $crate::scenario::yaml::tree::NodeKind::Map(_)) {
-                        let value = decode::At::decode(node, findings)?;
+                        let value = decode::Located::decode(node, findings)?;
                         return Some(Self {
                             $short: decode::Field::Given(value, node.at),
                             ..Self::default()

@@ -258,7 +258,7 @@ fn assigned_variables_are_found() {
 fn user(text: &str) -> ScriptUser {
     let script = load(&[("shop.js", text)]).unwrap();
     let user = ScriptUser::new(&script, 7, &["token".to_owned()]).unwrap();
-    user.lend(Lent {
+    user.lend(ScriptLoan {
         variables: vec![Some(json!("t1"))],
         rng: ChaCha12Rng::seed_from_u64(1),
     });
@@ -382,7 +382,7 @@ fn users_can_wait_for_each_other() {
     let users: Vec<ScriptUser> = (1..=2)
         .map(|number| {
             let user = ScriptUser::new(&script, number, &["token".to_owned()]).unwrap();
-            user.lend(Lent {
+            user.lend(ScriptLoan {
                 variables: vec![Some(json!(format!("t{number}")))],
                 rng: ChaCha12Rng::seed_from_u64(number),
             });

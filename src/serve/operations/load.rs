@@ -12,7 +12,7 @@ use crate::metrics::LoadSetting;
 use crate::serve::answer::Problem;
 use crate::serve::control::{ControlReply, LoadNow};
 use crate::serve::options::Limits;
-use crate::serve::runs::Known;
+use crate::serve::runs::RunState;
 use crate::serve::server::{Call, Server};
 
 /// What the load is.
@@ -66,15 +66,15 @@ pub(crate) fn set(
 /// Asks the run.
 fn asked(server: &Server, id: &str, change: LoadSetting) -> Result<Value, Problem> {
     let run = match server.find(id)? {
-        Known::Running(run, Some(_)) => run,
-        Known::Running(_, None) => {
+        RunState::Running(run, Some(_)) => run,
+        RunState::Running(_, None) => {
             let problem = Problem::conflict("another program has started this run");
             return Err(problem.help("press the keys there"));
         }
-        Known::Queued(..) => {
+        RunState::Queued(..) => {
             return Err(Problem::conflict("the run waits, and has no load yet"));
         }
-        Known::Ended(_) | Known::Unfinished(_) | Known::Past(_) => {
+        RunState::Ended(_) | RunState::Unfinished(_) | RunState::Past(_) => {
             return Err(Problem::conflict("the run is over"));
         }
     };

@@ -13,15 +13,17 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::load::set;
-use crate::metrics::{LoadSetting, Recent, RunDir, RunInfo, RunResult, read_result, recover};
+use crate::metrics::{
+    LoadSetting, RecentSeconds, RunDir, RunInfo, RunResult, read_result, recover,
+};
 use crate::plan::{Plan, Service, Step, Task, first_request};
 use crate::report::{LocustCsv, LocustState, locust_requests};
 use crate::serve::answer::{self, Problem, attached, content};
 use crate::serve::routes::LocustCall;
-use crate::serve::runs::Known;
+use crate::serve::runs::RunState;
 use crate::serve::server::{Call, Server, off_thread};
 use crate::serve::start::StartRequest;
-use crate::serve::supervisor::Active;
+use crate::serve::supervisor::ActiveRun;
 
 /// How often it is looked whether a run that is stopped is over.
 const LOOK: Duration = Duration::from_millis(50);
@@ -201,7 +203,7 @@ fn host(plan: &Plan) -> &str {
 /// last numbers, and can start another one.
 pub(crate) async fn stop(server: &Arc<Server>, call: Call) -> Response {
     let stopping = off_thread(server, move |server| {
-        let Some(Active { id, .. }) = server.supervisor.active() else {
+        let Some(ActiveRun { id, .. }) = server.supervisor.active() else {
             return Ok(None);
         };
         let stop_timeout = of_run(server, &id, |run| run.load.stop_timeout);
@@ -232,19 +234,20 @@ pub(crate) async fn stop(server: &Arc<Server>, call: Call) -> Response {
 }
 
 /// The run that this server has started last, if it still knows it.
-fn latest(server: &Server) -> Option<Known> {
+fn latest(server: &Server) -> Option<RunState> {
     let id = server.supervisor.latest()?;
     server.find(&id).ok()
 }
 
 fn requests(server: &Server) -> Result<Value, Problem> {
-    let view =
-        |state| move |run: &RunResult, recent: &Recent| locust_requests(state, Some((run, recent)));
+    let view = |state| {
+        move |run: &RunResult, recent: &RecentSeconds| locust_requests(state, Some((run, recent)))
+    };
     let none = |state| locust_requests(state, None);
     Ok(match latest(server) {
-        None | Some(Known::Queued(..)) => none(LocustState::Ready),
-        Some(Known::Past(_)) => none(LocustState::Stopped),
-        Some(Known::Running(run, active)) => {
+        None | Some(RunState::Queued(..)) => none(LocustState::Ready),
+        Some(RunState::Past(_)) => none(LocustState::Stopped),
+        Some(RunState::Running(run, active)) => {
             let is_cancelled = active.is_some_and(|active| active.is_cancelled);
             let shown = server.live.view(&run, |result, recent| {
                 let state = match is_cancelled {
@@ -255,13 +258,13 @@ fn requests(server: &Server) -> Result<Value, Problem> {
             });
             shown?.unwrap_or_else(|| none(LocustState::Spawning))
         }
-        Some(Known::Unfinished(run)) => {
+        Some(RunState::Unfinished(run)) => {
             let shown = server.live.view(&run, view(LocustState::Stopped));
             shown?.unwrap_or_else(|| none(LocustState::Stopped))
         }
         // Asked for again and again by whoever waits for the end.
-        Some(Known::Ended(run)) => server.cache.locust(&run, |result| {
-            view(LocustState::Stopped)(result, &Recent::of(result))
+        Some(RunState::Ended(run)) => server.cache.locust(&run, |result| {
+            view(LocustState::Stopped)(result, &RecentSeconds::of(result))
         })?,
     })
 }
@@ -279,29 +282,29 @@ fn state(result: &RunResult) -> LocustState {
 
 fn csv(server: &Server, file: LocustCsv, name: &str) -> Result<Response, Problem> {
     let not_begun = || Problem::conflict("the load has not begun");
-    let text = |result: &RunResult, recent: &Recent| {
+    let text = |result: &RunResult, recent: &RecentSeconds| {
         let mut text = Vec::new();
         file.write(result, recent, &mut text).map(|()| text)
     };
     let text = match latest(server) {
-        Some(Known::Ended(run)) => {
+        Some(RunState::Ended(run)) => {
             let result = read_result(run.path())?;
-            text(&result, &Recent::of(&result))
+            text(&result, &RecentSeconds::of(&result))
         }
         // What is followed has no seconds.
-        Some(Known::Running(run, _) | Known::Unfinished(run))
+        Some(RunState::Running(run, _) | RunState::Unfinished(run))
             if matches!(file, LocustCsv::History { .. }) =>
         {
             if !run.journal().exists() {
                 return Err(not_begun());
             }
             let result = recover(&run.journal())?;
-            text(&result, &Recent::of(&result))
+            text(&result, &RecentSeconds::of(&result))
         }
-        Some(Known::Running(run, _) | Known::Unfinished(run)) => {
+        Some(RunState::Running(run, _) | RunState::Unfinished(run)) => {
             server.live.view(&run, text)?.ok_or_else(not_begun)?
         }
-        None | Some(Known::Queued(..) | Known::Past(_)) => {
+        None | Some(RunState::Queued(..) | RunState::Past(_)) => {
             let why = "no run has been started, or it came to nothing";
             return Err(Problem::conflict(why));
         }

@@ -13,7 +13,7 @@ use super::numbers::{facts, generator, json_report, without_series};
 use crate::error::Error;
 use crate::grading::{Grading, Policy};
 use crate::metrics::{
-    FollowedSecond, LiveWindows, Recent, ResultFollower, RunDir, RunResult, SecondsFollower,
+    FollowedSecond, LiveWindows, RecentSeconds, ResultFollower, RunDir, RunResult, SecondsFollower,
 };
 use crate::report::Report;
 
@@ -150,7 +150,7 @@ impl Live {
     pub fn view<T>(
         &self,
         directory: &RunDir,
-        view: impl FnOnce(&RunResult, &Recent) -> T,
+        view: impl FnOnce(&RunResult, &RecentSeconds) -> T,
     ) -> Result<Option<T>, Error> {
         let followed = self.of(directory);
         let numbers = followed.numbers.lock();

@@ -34,18 +34,18 @@ pub(crate) struct EndedRun {
 
 /// What has been read, by the name of the run and when it was written.
 pub(crate) struct Cache {
-    reports: Computed<Arc<EndedRun>>,
-    summaries: Computed<Value>,
+    reports: ComputedValues<Arc<EndedRun>>,
+    summaries: ComputedValues<Value>,
     /// In the words of Locust.
-    locust: Computed<Value>,
+    locust: ComputedValues<Value>,
 }
 
 impl Default for Cache {
     fn default() -> Self {
         Self {
-            reports: Computed::new(MAX_REPORTS),
-            summaries: Computed::new(MAX_SUMMARIES),
-            locust: Computed::new(1),
+            reports: ComputedValues::new(MAX_REPORTS),
+            summaries: ComputedValues::new(MAX_SUMMARIES),
+            locust: ComputedValues::new(1),
         }
     }
 }
@@ -55,13 +55,13 @@ type Slot<T> = Arc<Mutex<Option<T>>>;
 
 /// Values that take a while, each computed once however many ask at the same time. Who asks for another one does not
 /// wait.
-struct Computed<T> {
+struct ComputedValues<T> {
     /// The one that was asked for last at the end.
     slots: Mutex<Vec<(Key, Slot<T>)>>,
     most: usize,
 }
 
-impl<T: Clone> Computed<T> {
+impl<T: Clone> ComputedValues<T> {
     fn new(most: usize) -> Self {
         Self {
             slots: Mutex::default(),
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_value_is_computed_once_for_all_who_ask_and_holds_up_nobody_else() {
-        let computed = Computed::new(3);
+        let computed = ComputedValues::new(3);
         let count = AtomicUsize::new(0);
         let slowly = || {
             count.fetch_add(1, Ordering::SeqCst);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_value_whose_computation_panics_is_computed_anew() {
-        let computed = Computed::new(2);
+        let computed = ComputedValues::new(2);
         thread::scope(|scope| {
             let panicking = scope.spawn(|| computed.get(key("a"), || panic!("a bug")));
             assert!(panicking.join().is_err());

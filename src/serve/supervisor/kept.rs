@@ -11,14 +11,14 @@ use crate::serve::start::StartRequest;
 
 /// A run that waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Queued {
+pub(crate) struct QueuedRun {
     pub id: String,
     pub request: StartRequest,
 }
 
 /// The run that goes on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Active {
+pub(crate) struct ActiveRun {
     pub id: String,
     pub request: StartRequest,
     /// `None` while it is being started.
@@ -29,7 +29,7 @@ pub(crate) struct Active {
     pub is_cancelled: bool,
 }
 
-impl Active {
+impl ActiveRun {
     /// Asks it to end as Ctrl-C does.
     pub fn interrupt(&self) {
         if let Some(process) = self.process {
@@ -40,7 +40,7 @@ impl Active {
 
 /// A run that has no result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Past {
+pub(crate) struct PastRun {
     pub id: String,
     pub request: StartRequest,
     /// Whether it was cancelled before it began.
@@ -49,7 +49,7 @@ pub(crate) struct Past {
     pub why: String,
 }
 
-impl Past {
+impl PastRun {
     /// In a word.
     pub fn state(&self) -> &'static str {
         match self.is_cancelled {
@@ -61,10 +61,10 @@ impl Past {
 
 /// What is kept in the file.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    pub queue: VecDeque<Queued>,
-    pub active: Option<Active>,
-    pub past: VecDeque<Past>,
+pub(crate) struct SupervisorState {
+    pub queue: VecDeque<QueuedRun>,
+    pub active: Option<ActiveRun>,
+    pub past: VecDeque<PastRun>,
     /// The name of the run that was started last.
     #[serde(default)]
     pub latest: Option<String>,
@@ -75,7 +75,7 @@ pub(crate) struct Kept {
 
 /// What a request to cancel has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cancelled {
+pub(crate) enum Cancellation {
     /// It waits no longer.
     Queued,
     /// It ends as soon as its requests in flight have ended.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::counter::{Counter, ResponseTimes};
 use crate::capacity::{
-    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Rule,
-    SHORTEST_REST_S, Said, Unit,
+    Criterion, Evidence, Hold, LevelEvidence, LevelPoint, LevelVerdict, LevelWatch, Purpose, Rule,
+    SHORTEST_REST_S, Unit,
 };
 use crate::cli::run::execute::{ExecuteArgs, Watch};
 use crate::error::Error;
@@ -38,9 +38,9 @@ const PATIENCE: f64 = 4.0;
 const USERS: [f64; 2] = [64.0, 20_000.0];
 
 /// What came of a level.
-pub enum Made {
+pub enum LevelEnd {
     /// What it said.
-    Said(Said),
+    Evidence(LevelEvidence),
     /// A signal stopped it.
     Stopped,
 }
@@ -143,7 +143,12 @@ impl<'a> Levels<'a> {
     ///
     /// # Errors
     /// What kept it from being run or stored.
-    pub fn carry_out(&mut self, level: f64, hold: Hold, purpose: Purpose) -> Result<Made, Error> {
+    pub fn carry_out(
+        &mut self,
+        level: f64,
+        hold: Hold,
+        purpose: Purpose,
+    ) -> Result<LevelEnd, Error> {
         let plan = self.plan_at("level", level, hold.most_s, self.warmup_s);
         let criteria = self.criteria.clone();
         let mut watch = LevelWatch::new(self.rules(), hold);
@@ -156,7 +161,7 @@ impl<'a> Levels<'a> {
             elapsed_s > warmup_s && watch.is_decided(elapsed_s - warmup_s)
         };
         let Some((run, directory)) = self.execute(level, &plan, &mut each_second)? else {
-            return Ok(Made::Stopped);
+            return Ok(LevelEnd::Stopped);
         };
         let evidence = watch.evidence();
         self.seen.resize(evidence.len(), false);
@@ -184,13 +189,13 @@ impl<'a> Levels<'a> {
         self.points.push(point);
         if let Some(cause) = invalid.first() {
             self.note(format!("{} was INVALID: {cause}", self.unit.format(level)));
-            return Ok(Made::Said(Said::Invalid));
+            return Ok(LevelEnd::Evidence(LevelEvidence::Invalid));
         }
         if let Some(why) = silent {
             self.note(format!("at {}, {why}", self.unit.format(level)));
-            return Ok(Made::Said(Said::Nothing));
+            return Ok(LevelEnd::Evidence(LevelEvidence::Nothing));
         }
-        Ok(Made::Said(Said::Evidence(evidence)))
+        Ok(LevelEnd::Evidence(LevelEvidence::Evidence(evidence)))
     }
 
     /// Waits until the response times are those of the lowest level again, which goes on meanwhile; at most so many

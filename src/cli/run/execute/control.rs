@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::engine::{Adjustable, LoadControl, SettingRefused};
+use crate::engine::{AdjustableLoad, LoadControl, SettingRefusal};
 use crate::error::Error;
 use crate::metrics::LoadSetting;
 use crate::report::live::LiveDisplay;
@@ -27,8 +27,8 @@ pub(super) async fn obey(
     display: &Rc<RefCell<LiveDisplay>>,
 ) {
     let respond = |change: LoadSetting| match control.set(change) {
-        Err(SettingRefused::NoLoad) => ControlReply::NoLoad,
-        Err(SettingRefused::NotThis(why)) => ControlReply::Refused(why),
+        Err(SettingRefusal::NoLoad) => ControlReply::NoLoad,
+        Err(SettingRefusal::NotThis(why)) => ControlReply::Refused(why),
         Ok(()) => {
             if !change.is_empty() {
                 let level = control.level_now();
@@ -44,10 +44,10 @@ fn now(control: &LoadControl) -> LoadNow {
     // In a pause, too: it is what the load goes on with.
     let level = control.level_beside_pauses();
     let why = match control.adjustable() {
-        Adjustable::Users | Adjustable::Rate => None,
-        Adjustable::FewerUsers(why) | Adjustable::Pauses(why) => Some(why.to_owned()),
+        AdjustableLoad::Users | AdjustableLoad::Rate => None,
+        AdjustableLoad::FewerUsers(why) | AdjustableLoad::Pauses(why) => Some(why.to_owned()),
     };
-    let is_rate = control.adjustable() == Adjustable::Rate;
+    let is_rate = control.adjustable() == AdjustableLoad::Rate;
     let most = control.most();
     LoadNow {
         users: (!is_rate).then(|| level.ceil() as u32),

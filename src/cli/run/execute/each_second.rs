@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::storage::Storage;
-use crate::cli::run::observing::Observing;
+use crate::cli::run::observing::RunObservation;
 use crate::engine::LoadControl;
 use crate::metrics::{AbortWatch, Fold, HealthSample, Observation, Tick};
 use crate::plan::{Model, Phase, Plan};
@@ -21,7 +21,7 @@ pub(super) struct Control<'w> {
     pub(super) fold: Fold,
     pub(super) phases: Vec<Phase>,
     pub(super) storage: Storage<'w>,
-    pub(super) observing: Option<Observing>,
+    pub(super) observing: Option<RunObservation>,
     pub(super) display: Rc<RefCell<LiveDisplay>>,
     pub(super) abort: Option<AbortWatch>,
     /// Why the run is aborted, once it is.

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::engine::{Adjustable, LoadControl};
+use crate::engine::{AdjustableLoad, LoadControl};
 use crate::report::live::{Keys, LiveDisplay};
 
 /// How long the thread reads on after the run, at most.
@@ -74,10 +74,10 @@ impl Wish {
 /// What the keys change of this load.
 pub(super) fn keys_of(control: &LoadControl) -> Keys {
     match control.adjustable() {
-        Adjustable::Users => Keys::Users,
-        Adjustable::FewerUsers(why) => Keys::FewerUsers(why),
-        Adjustable::Rate => Keys::Rate,
-        Adjustable::Pauses(why) => Keys::Nothing(why),
+        AdjustableLoad::Users => Keys::Users,
+        AdjustableLoad::FewerUsers(why) => Keys::FewerUsers(why),
+        AdjustableLoad::Rate => Keys::Rate,
+        AdjustableLoad::Pauses(why) => Keys::Nothing(why),
     }
 }
 

@@ -23,20 +23,20 @@ use crate::plan::{
     push_written,
 };
 use crate::protocol::{Client, Rendered, Request};
-use crate::script::{CallEnd, OperationKind, RequestSpec, ResponseData, ScriptUser, Stopped};
+use crate::script::{CallEnd, OperationKind, RequestSpec, ResponseData, ScriptStop, ScriptUser};
 
 /// How long a function may wait for nothing that perfctl does, such as for the request of another user.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request of a script, ready to be sent.
-struct Ready {
+struct ReadyRequest {
     index: usize,
     endpoint: Box<Endpoint>,
     rendered: Rendered,
     trace: Option<Box<TraceContext>>,
 }
 
-impl Ready {
+impl ReadyRequest {
     fn request(&mut self) -> Request<'_> {
         Request {
             index: self.index,
@@ -48,17 +48,17 @@ impl Ready {
 }
 
 /// Something that has ended while the function waited.
-enum Landed<'a, S> {
+enum OperationEnd<'a, S> {
     Waited(u64),
     Received {
         operation: u64,
         lane: S,
-        ready: Ready,
+        ready: ReadyRequest,
         exchange: Box<Exchange<'a>>,
     },
 }
 
-type Landing<'a, S> = Pin<Box<dyn Future<Output = Landed<'a, S>> + 'a>>;
+type Landing<'a, S> = Pin<Box<dyn Future<Output = OperationEnd<'a, S>> + 'a>>;
 
 impl<C: Client> User<C> {
     /// Calls a function of the script, and does what it asks for until it has ended.
@@ -106,7 +106,7 @@ impl<C: Client> User<C> {
                     }
                     OperationKind::Think(wait) => landing.push(Box::pin(async move {
                         sleep(wait).await;
-                        Landed::Waited(number)
+                        OperationEnd::Waited(number)
                     })),
                     OperationKind::Request(spec) => {
                         let due = due.take();
@@ -160,10 +160,10 @@ impl<C: Client> User<C> {
             });
             match landed.await {
                 None => {}
-                Some(Landed::Waited(number)) => {
+                Some(OperationEnd::Waited(number)) => {
                     self.with_script(&user, || user.settle(number, None));
                 }
-                Some(Landed::Received {
+                Some(OperationEnd::Received {
                     operation,
                     lane,
                     mut ready,
@@ -201,9 +201,9 @@ impl<C: Client> User<C> {
             CallEnd::Failed(text) => Err(failed(self.values.excerpt(&text))),
             CallEnd::Stopped(stopped) => {
                 self.end(match stopped {
-                    Stopped::Flow => Stop::Flow,
-                    Stopped::User => Stop::User,
-                    Stopped::Run => Stop::Run,
+                    ScriptStop::Flow => Stop::Flow,
+                    ScriptStop::User => Stop::User,
+                    ScriptStop::Run => Stop::Run,
                 });
                 requests
             }
@@ -246,7 +246,7 @@ impl<C: Client> User<C> {
     async fn send_alone(
         &mut self,
         user: &ScriptUser,
-        mut ready: Ready,
+        mut ready: ReadyRequest,
         due: Option<Instant>,
     ) -> (Result<(), StepError>, Rc<ResponseData>) {
         let state = self.state.clone();
@@ -265,7 +265,7 @@ impl<C: Client> User<C> {
     fn send_beside<'a>(
         &mut self,
         state: &'a WorkerState,
-        mut ready: Ready,
+        mut ready: ReadyRequest,
         (operation, due): (u64, Option<Instant>),
     ) -> Landing<'a, C::Session> {
         let mut lane = match self.lanes.pop() {
@@ -277,7 +277,7 @@ impl<C: Client> User<C> {
             let mut exchange = Box::new(Exchange::start(state, &request, due));
             exchange.fetch(&mut lane, &request).await;
             (ready.rendered, ready.trace) = (request.rendered.unwrap_or_default(), request.trace);
-            Landed::Received {
+            OperationEnd::Received {
                 operation,
                 lane,
                 ready,
@@ -290,7 +290,7 @@ impl<C: Client> User<C> {
     fn received(
         &mut self,
         lane: &C::Session,
-        ready: &mut Ready,
+        ready: &mut ReadyRequest,
         exchange: &mut Exchange<'_>,
     ) -> (Result<(), StepError>, Rc<ResponseData>) {
         let request = ready.request();
@@ -324,7 +324,7 @@ impl<C: Client> User<C> {
         step: &ScriptStep,
         spec: RequestSpec,
         due: Option<Instant>,
-    ) -> Result<Ready, (StepError, Rc<ResponseData>)> {
+    ) -> Result<ReadyRequest, (StepError, Rc<ResponseData>)> {
         let methods = Method::ALL.iter();
         let mut methods = methods.zip(step.requests);
         let found = methods.find(|(method, _)| method.as_str() == spec.method);
@@ -360,7 +360,7 @@ impl<C: Client> User<C> {
         match self.rendered(endpoint, &spec, subject) {
             Ok(rendered) => {
                 let endpoint = Box::new(own_endpoint(endpoint, spec));
-                Ok(Ready {
+                Ok(ReadyRequest {
                     index,
                     trace: self.trace(&endpoint),
                     endpoint,

@@ -18,7 +18,7 @@ use crate::protocol::{Request, Response};
 use crate::script::ResponseData;
 
 /// Why a response has failed although its own conditions hold.
-struct Unmet<'a> {
+struct UnmetCondition<'a> {
     outcome: Outcome,
     /// The position of the check.
     check: Option<u8>,
@@ -109,7 +109,7 @@ impl Values {
         for (variable, value) in before.into_iter().rev() {
             self.variables[variable] = value;
         }
-        let Unmet {
+        let UnmetCondition {
             outcome,
             check,
             text,
@@ -129,7 +129,7 @@ impl Values {
         endpoint: &Endpoint,
         lent: &dyn Fn() -> Rc<ResponseData>,
         before: &mut Vec<(usize, Option<Value>)>,
-    ) -> Option<Unmet<'static>> {
+    ) -> Option<UnmetCondition<'static>> {
         if endpoint.extract.is_empty() || self.feeding.plan.script.is_none() {
             return None;
         }
@@ -165,7 +165,7 @@ impl Values {
                     (failed(error.outcome), error.text)
                 }
             };
-            return Some(Unmet {
+            return Some(UnmetCondition {
                 outcome,
                 check: None,
                 text,
@@ -180,7 +180,7 @@ impl Values {
         &mut self,
         endpoint: &'a Endpoint,
         lent: &dyn Fn() -> Rc<ResponseData>,
-    ) -> Option<Unmet<'a>> {
+    ) -> Option<UnmetCondition<'a>> {
         let conditions = endpoint.checks.iter().enumerate();
         let conditions =
             conditions.filter_map(|(position, check)| Some((position, condition(check)?)));
@@ -197,7 +197,7 @@ impl Values {
                 }
                 Err(error) => (failed(error.outcome), error.text),
             };
-            return Some(Unmet {
+            return Some(UnmetCondition {
                 outcome,
                 check: u8::try_from(position).ok(),
                 text,

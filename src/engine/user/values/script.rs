@@ -1,7 +1,7 @@
 //! What a user lends the script, and takes back before it needs it.
 
 use super::Values;
-use crate::script::{Lent, ScriptError, ScriptUser};
+use crate::script::{ScriptError, ScriptLoan, ScriptUser};
 
 impl Values {
     /// The user as its script knows it.
@@ -21,7 +21,7 @@ impl Values {
 
     /// Lends the script the variables and the random numbers. Until they are taken back, nothing can be filled in.
     pub(crate) fn lend(&mut self, user: &ScriptUser) {
-        user.lend(Lent {
+        user.lend(ScriptLoan {
             variables: std::mem::take(&mut self.variables),
             rng: self.rng.clone(),
         });

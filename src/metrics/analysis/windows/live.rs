@@ -191,9 +191,9 @@ struct Track {
     reach: Reach,
     tally: Tally,
     /// The windows that may change, in order.
-    open: VecDeque<Judged>,
+    open: VecDeque<JudgedWindow>,
     /// The worst of all others, with its value in the unit of the metric.
-    closed: Option<(Judged, WorstWindow)>,
+    closed: Option<(JudgedWindow, WorstWindow)>,
     /// The windows that end up to this second cannot change.
     closed_end: usize,
     /// Whether anything was counted in a second that is judged.
@@ -233,7 +233,7 @@ impl Second for KeptSecond {
 
 /// A window, and its value as a [`Tally`] has it; `None` without data.
 #[derive(Debug, Clone, PartialEq)]
-struct Judged {
+struct JudgedWindow {
     window: Range<usize>,
     value: Option<f64>,
 }
@@ -348,7 +348,7 @@ impl Track {
         self.tally
             .move_to(window, &self.metric, |at| &seconds[at - first]);
         if self.reach.is_full() && window.end > self.closed_end {
-            self.open.push_back(Judged {
+            self.open.push_back(JudgedWindow {
                 window: window.clone(),
                 value: self.tally.value(&self.metric),
             });

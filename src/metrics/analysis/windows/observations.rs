@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::WorstWindow;
 use super::tally::{is_worse, windows};
 use crate::metrics::RunResult;
-use crate::metrics::analysis::observed::{ObservedSpan, Together, overall};
+use crate::metrics::analysis::observed::{CombinedValues, ObservedSpan, overall};
 use crate::plan::{Direction, ObservedNumber, ObservedPart};
 
 /// How late an observation may be; us. A window of 5 s needs no second one where the first has 4.999 s.
@@ -71,9 +71,9 @@ struct Queue<'a> {
     window: Range<usize>,
     /// Of each of the older observations, what it and those between it and the newer ones are together; the oldest one is
     /// the last.
-    older: Vec<Together>,
+    older: Vec<CombinedValues>,
     /// What the newer ones are together.
-    newer: Together,
+    newer: CombinedValues,
 }
 
 impl<'a> Queue<'a> {
@@ -83,7 +83,7 @@ impl<'a> Queue<'a> {
             part,
             window: 0..0,
             older: Vec::new(),
-            newer: Together::default(),
+            newer: CombinedValues::default(),
         }
     }
 
@@ -104,12 +104,12 @@ impl<'a> Queue<'a> {
 
     /// Makes all of them older ones.
     fn turn(&mut self) {
-        let mut together = Together::default();
+        let mut together = CombinedValues::default();
         for span in self.spans[self.window.clone()].iter().rev() {
             together.add(span.length_ms as f64, span.value, self.part);
             self.older.push(together.clone());
         }
-        self.newer = Together::default();
+        self.newer = CombinedValues::default();
     }
 
     fn number(&self) -> Option<f64> {

@@ -37,7 +37,7 @@ impl DataError {
 }
 
 /// Line and content of a record; `None` at the end.
-type Next<T> = Result<Option<(u64, T)>, DataError>;
+type NextRecord<T> = Result<Option<(u64, T)>, DataError>;
 
 /// The records of a text, one after the other.
 pub(super) struct Records<R> {
@@ -77,7 +77,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// Line and text of the next line that is not blank, without its line end; `None` at the end.
-    pub(super) fn line(&mut self) -> Next<String> {
+    pub(super) fn line(&mut self) -> NextRecord<String> {
         while let Some(text) = self.next_line()? {
             let ended = text.trim_end_matches(['\r', '\n']);
             if !ended.is_empty() {
@@ -88,7 +88,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// Line and fields of the next CSV record; `None` at the end.
-    pub(super) fn fields(&mut self, separator: char) -> Next<Vec<String>> {
+    pub(super) fn fields(&mut self, separator: char) -> NextRecord<Vec<String>> {
         let mut fields = Vec::new();
         let mut field = String::new();
         let mut state = FieldState::Start;
@@ -166,7 +166,7 @@ impl<R: BufRead> Records<R> {
     }
 
     /// Line and members of the next JSON object; `None` at the end.
-    pub(super) fn object(&mut self) -> Next<Map<String, Value>> {
+    pub(super) fn object(&mut self) -> NextRecord<Map<String, Value>> {
         while let Some(text) = self.next_line()? {
             if text.len() > MAX_RECORD {
                 return Err(too_long(self.line));

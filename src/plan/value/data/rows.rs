@@ -199,7 +199,7 @@ impl Rows {
     /// As [`Self::read`].
     pub fn read_now(&self, number: u64) -> Option<Result<Row, String>> {
         match self.find(number, Patience::None) {
-            Err(NotFound::Blocked) => None,
+            Err(MissingRow::Blocked) => None,
             found => Some(found.map_err(|_| changed())),
         }
     }
@@ -234,10 +234,10 @@ impl Rows {
         self.content.is_in_memory()
     }
 
-    fn find(&self, number: u64, patience: Patience) -> Result<Row, NotFound> {
+    fn find(&self, number: u64, patience: Patience) -> Result<Row, MissingRow> {
         let place = usize::try_from(number / STRIDE).ok();
         let place = place.and_then(|index| self.places.get(index));
-        let place = *place.ok_or(NotFound::Changed)?;
+        let place = *place.ok_or(MissingRow::Changed)?;
         let mut records = self.content.records_with(place, patience);
         let mut left = number % STRIDE;
         loop {
@@ -256,13 +256,13 @@ impl Rows {
                     }
                 }
             }
-            left = left.checked_sub(1).ok_or(NotFound::Changed)?;
+            left = left.checked_sub(1).ok_or(MissingRow::Changed)?;
         }
     }
 }
 
 /// Why a row is not found.
-enum NotFound {
+enum MissingRow {
     /// The file is not what was checked.
     Changed,
     /// The disk has to be waited for.
@@ -273,11 +273,11 @@ fn changed() -> String {
     "the data file has changed during the run".to_owned()
 }
 
-fn found<T>(next: Result<Option<T>, DataError>) -> Result<T, NotFound> {
+fn found<T>(next: Result<Option<T>, DataError>) -> Result<T, MissingRow> {
     match next {
         Ok(Some(record)) => Ok(record),
-        Err(error) if error.would_block => Err(NotFound::Blocked),
-        _ => Err(NotFound::Changed),
+        Err(error) if error.would_block => Err(MissingRow::Blocked),
+        _ => Err(MissingRow::Changed),
     }
 }
 

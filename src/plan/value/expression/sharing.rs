@@ -9,11 +9,11 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::convert::convert;
 use super::loan::{draw, wrong};
-use crate::plan::value::shared::Shared;
+use crate::plan::value::shared::SharedValues;
 
 /// The value of `shared` in expressions.
 #[derive(Debug)]
-pub(super) struct SharedObject(pub(super) Arc<Shared>);
+pub(super) struct SharedObject(pub(super) Arc<SharedValues>);
 
 impl Object for SharedObject {
     fn call_method(

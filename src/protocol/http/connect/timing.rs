@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::protocol::http::transport::{ConnectStep, Handshake, Opened};
+use crate::protocol::http::transport::{ConnectStep, Handshake, OpenedConnections};
 
 /// Times one connection while it is being made.
 ///
@@ -49,7 +49,7 @@ impl ConnectTimer {
 
     /// The connection was made: adds it to what was `opened`. If there were TLS handshakes, `is_resumed` says whether all
     /// of them resumed an earlier session.
-    pub(crate) fn made(self, is_resumed: bool, opened: &mut Opened) {
+    pub(crate) fn made(self, is_resumed: bool, opened: &mut OpenedConnections) {
         let now = Instant::now();
         let before_tls = self.tls_started.unwrap_or(now) - self.started;
         let connect = before_tls.saturating_sub(self.dns.unwrap_or_default());
@@ -71,7 +71,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_step_has_its_own_time_and_what_is_left_is_tcp() {
-        let mut opened = Opened::default();
+        let mut opened = OpenedConnections::default();
         let mut timer = ConnectTimer::start();
         advance(3 * MS).await;
         timer.resolved(3 * MS);

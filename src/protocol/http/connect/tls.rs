@@ -58,7 +58,7 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
         Some(Arc::new(NoVerification::new(&provider)))
     } else {
         match Verifier::new_with_extra_roots(extra().cloned(), provider.clone()) {
-            Ok(verifier) => Some(Arc::new(Trusting {
+            Ok(verifier) => Some(Arc::new(TrustVerifier {
                 verifier,
                 given: extra().cloned().collect(),
             })),
@@ -98,12 +98,12 @@ fn needs_certificates(plan: &Plan, base: &str) -> bool {
 /// Trusts what the machine trusts and the certificates that the plan names: as CAs, and where a server
 /// shows one of them itself. `openssl req -x509` makes such a certificate, which is its own CA.
 #[derive(Debug)]
-struct Trusting {
+struct TrustVerifier {
     verifier: Verifier,
     given: Vec<CertificateDer<'static>>,
 }
 
-impl ServerCertVerifier for Trusting {
+impl ServerCertVerifier for TrustVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

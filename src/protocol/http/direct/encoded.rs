@@ -14,7 +14,7 @@ use crate::plan::{Auth, Body, Endpoint, Method, Trace, TraceContext};
 use crate::protocol::Rendered;
 use crate::protocol::http::request::outgoing::{Outgoing, announces_empty, authority};
 use crate::protocol::http::request::payload::MAX_JOINED;
-use crate::protocol::http::request::prepared::{Prepared, is_set_per_request};
+use crate::protocol::http::request::prepared::{PreparedRequest, is_set_per_request};
 
 /// The longest path that is written without being parsed; bytes. A longer one takes the general way,
 /// which knows how long a URL may be.
@@ -54,7 +54,7 @@ impl EncodedRequest {
     /// each request. If it `is_traced`, its requests may have a trace.
     pub(super) fn new(
         endpoint: &Endpoint,
-        prepared: &Prepared,
+        prepared: &PreparedRequest,
         base: &str,
         origin: Origin,
         to_proxy: Option<&HeaderValue>,

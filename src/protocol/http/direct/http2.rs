@@ -19,7 +19,7 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use tokio::time::{Instant, timeout};
 
-use self::exchange::{Http2Exchange, Received};
+use self::exchange::{Http2Exchange, ReceivedPart};
 use self::io::{Http2Io, quiet};
 use self::request::Http2Request;
 use super::connection::Connection;
@@ -125,13 +125,13 @@ impl Http2Connection {
             let has_sent = exchange.upload(response, cx)?;
             self.drive(cx);
             let received = exchange.receive(limits, response)?;
-            if received == Received::All {
+            if received == ReceivedPart::All {
                 return Poll::Ready(Ok(()));
             }
             if self.is_over {
                 return Poll::Ready(Err(exchange.cut_off()));
             }
-            if received == Received::Nothing && !has_sent && !exchange.has_room() {
+            if received == ReceivedPart::Nothing && !has_sent && !exchange.has_room() {
                 return Poll::Pending;
             }
             // What keeps coming, or is taken, gives the timer no turn.

@@ -14,7 +14,7 @@ use crate::protocol::http::request::payload::StreamedBody;
 use crate::protocol::{Failure, Response};
 
 /// A request that is being sent.
-pub(super) struct Sending {
+pub(super) struct PendingRequest {
     /// What comes next.
     unsent: Bytes,
     /// What follows it.
@@ -24,7 +24,7 @@ pub(super) struct Sending {
     broken: Option<Failure>,
 }
 
-impl Sending {
+impl PendingRequest {
     /// Before anything was sent; `rest` is what follows what is [begun](Self::begin) with.
     pub(super) fn new(rest: Option<Box<StreamedBody>>) -> Self {
         Self {

@@ -20,17 +20,17 @@ use crate::protocol::{Client, Cookies, Failure, Hop, Rendered, Request, Response
 pub struct DirectClient {
     http: HttpClient<DirectTransport>,
     /// By the positions of the endpoints.
-    encoded: Rc<[Option<Encoded>]>,
+    encoded: Rc<[Option<EncodedVersions>]>,
 }
 
 /// The connection(s) of one virtual user.
 pub struct DirectSession {
     http: HttpSession<DirectTransport>,
-    encoded: Rc<[Option<Encoded>]>,
+    encoded: Rc<[Option<EncodedVersions>]>,
 }
 
 /// An endpoint's request in both versions.
-struct Encoded {
+struct EncodedVersions {
     http1: EncodedRequest,
     /// `None` where no connection can be one by HTTP/2.
     http2: Option<Http2Template>,
@@ -57,7 +57,7 @@ impl DirectClient {
                 };
                 let http1 =
                     EncodedRequest::new(endpoint, prepared, base, origin, to_proxy, is_traced)?;
-                Some(Encoded { http1, http2 })
+                Some(EncodedVersions { http1, http2 })
             })
             .collect();
         Ok(Self { http, encoded })
@@ -93,7 +93,7 @@ impl Session for DirectSession {
         let encoded = encoded
             .filter(|encoded| self.http.jar.is_empty() && encoded.http1.can_encode(rendered));
         // What is seldom needed is on the heap, so that idle users do not carry it along.
-        let Some(Encoded { http1, http2 }) = encoded else {
+        let Some(EncodedVersions { http1, http2 }) = encoded else {
             return Box::pin(self.http.execute(request, response)).await;
         };
         if let Some(secret) = http1.secret(rendered) {

@@ -24,7 +24,7 @@ use super::http2::request::Http2Request;
 use super::resources::DirectResources;
 use super::response::IncomingResponse;
 use super::response::head::HeadOptions;
-use super::sending::Sending;
+use super::sending::PendingRequest;
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{FileContent, HttpChoice, Plan, Wire};
@@ -33,7 +33,9 @@ use crate::protocol::http::connect::timing::ConnectTimer;
 use crate::protocol::http::failure::{Stage, file_failure, io_failure, unreachable_by_proxy};
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::payload::{self, StreamedBody};
-use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, STALLED, Transport};
+use crate::protocol::http::transport::{
+    ConnectStep, OpenedConnections, RequestLimits, STALLED, Transport,
+};
 use crate::protocol::{Failure, Response};
 
 /// What the buffer for requests may grow to and keep; bytes.
@@ -52,7 +54,7 @@ pub struct DirectTransport {
     /// On the heap, since most loads do without.
     tls: OnceCell<Box<SessionTls>>,
     idle: RefCell<Vec<IdleConnection>>,
-    opened: Cell<Opened>,
+    opened: Cell<OpenedConnections>,
     timer: RefCell<DeadlineTimer>,
 }
 
@@ -133,7 +135,7 @@ impl Transport for DirectTransport {
             .await
     }
 
-    fn take_opened(&self) -> Opened {
+    fn take_opened(&self) -> OpenedConnections {
         self.opened.take()
     }
 }
@@ -193,7 +195,7 @@ impl DirectTransport {
                 Some(Box::new(opened.map_err(file_failure)?.0))
             }
         };
-        let mut sending = Sending::new(rest);
+        let mut sending = PendingRequest::new(rest);
         let idle = match may_reuse {
             true => self.take_idle(origin),
             false => None,
@@ -333,7 +335,7 @@ impl DirectTransport {
         &self,
         connection: &mut Connection,
         write: impl Fn(&mut Vec<u8>),
-        sending: &mut Sending,
+        sending: &mut PendingRequest,
         response: &mut Response,
         cx: &mut Context<'_>,
     ) -> bool {
@@ -350,7 +352,7 @@ impl DirectTransport {
     fn send(
         &self,
         connection: &mut Connection,
-        sending: &mut Sending,
+        sending: &mut PendingRequest,
         incoming: &mut IncomingResponse,
         limits: &RequestLimits<'_>,
         response: &mut Response,
@@ -503,7 +505,7 @@ impl DirectTransport {
 /// When a body file cannot be read, or was changed.
 async fn finish_sending(
     connection: &mut Connection,
-    sending: &mut Sending,
+    sending: &mut PendingRequest,
     limits: &RequestLimits<'_>,
     response: &mut Response,
 ) -> Result<(), Failure> {

@@ -24,7 +24,7 @@ use crate::protocol::{Rendered, Request};
 const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
 
 /// An endpoint's request, as far as it is always the same.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedRequest {
     pub(crate) request: Outgoing,
     /// How long scheme and host of its URLs are, which are the same for all of them; 0 for a path.
     skipped: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Prepared {
     hosts: Option<Rc<BTreeSet<String>>>,
 }
 
-impl Prepared {
+impl PreparedRequest {
     /// Builds it; parts with templates are left for [`Self::request`].
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use crate::protocol::http::connect::dns;
 use crate::protocol::http::connect::timing::ConnectTimer;
 use crate::protocol::http::connect::tls::TICKETS;
-use crate::protocol::http::transport::{ConnectStep, Opened};
+use crate::protocol::http::transport::{ConnectStep, OpenedConnections};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -35,7 +35,7 @@ pub(super) struct Probe(Mutex<ProbeState>);
 struct ProbeState {
     limit: Duration,
     connecting: Option<Connecting>,
-    opened: Opened,
+    opened: OpenedConnections,
 }
 
 /// A connection being made.
@@ -53,12 +53,12 @@ impl Probe {
     }
 
     /// What was opened since the last [`Self::take`].
-    pub(super) fn opened(&self) -> Opened {
+    pub(super) fn opened(&self) -> OpenedConnections {
         self.state().opened
     }
 
     /// Like [`Self::opened`], and starts counting again.
-    pub(super) fn take(&self) -> Opened {
+    pub(super) fn take(&self) -> OpenedConnections {
         std::mem::take(&mut self.state().opened)
     }
 
@@ -123,10 +123,10 @@ impl Drop for Attempt {
 pub(super) struct ProbeLayer(pub(crate) Arc<Probe>);
 
 impl<S> Layer<S> for ProbeLayer {
-    type Service = Probed<S>;
+    type Service = ProbedConnector<S>;
 
-    fn layer(&self, inner: S) -> Probed<S> {
-        Probed {
+    fn layer(&self, inner: S) -> ProbedConnector<S> {
+        ProbedConnector {
             inner,
             probe: self.0.clone(),
         }
@@ -135,12 +135,12 @@ impl<S> Layer<S> for ProbeLayer {
 
 /// A connector with the probe around it.
 #[derive(Clone)]
-pub(super) struct Probed<S> {
+pub(super) struct ProbedConnector<S> {
     inner: S,
     probe: Arc<Probe>,
 }
 
-impl<S, R> Service<R> for Probed<S>
+impl<S, R> Service<R> for ProbedConnector<S>
 where
     S: Service<R, Error = BoxError>,
     S::Future: Send + 'static,

@@ -50,7 +50,7 @@ impl SampleFormat {
 
 /// What belongs to a request beside its sample.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Beside<'a> {
+pub(super) struct RowContext<'a> {
     /// The connections that it opened.
     pub(super) connection: Option<&'a ConnectionSample>,
     /// The id of its trace, if that was sampled.
@@ -138,7 +138,7 @@ impl RowWriter {
         out: &mut Vec<u8>,
         format: SampleFormat,
         sample: &Sample,
-        beside: Beside<'_>,
+        beside: RowContext<'_>,
     ) {
         let Some(texts) = self.texts(sample.endpoint) else {
             return;
@@ -155,9 +155,9 @@ impl RowWriter {
         out: &mut Vec<u8>,
         texts: &EndpointTexts,
         sample: &Sample,
-        beside: Beside<'_>,
+        beside: RowContext<'_>,
     ) -> std::io::Result<()> {
-        let Beside {
+        let RowContext {
             connection, users, ..
         } = beside;
         let at_ms = self.started_ms + sample.intended_us / 1_000;
@@ -209,9 +209,9 @@ impl RowWriter {
         out: &mut Vec<u8>,
         texts: &EndpointTexts,
         sample: &Sample,
-        beside: Beside<'_>,
+        beside: RowContext<'_>,
     ) -> std::io::Result<()> {
-        let Beside {
+        let RowContext {
             connection, users, ..
         } = beside;
         let at = self

@@ -9,7 +9,7 @@ use crate::scenario::names::uses::{Inherited, Use};
 
 /// What sets a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum By<R> {
+pub(super) enum Setter<R> {
     /// A `repeat`.
     Repeat,
     /// A step `set`, or the `variables` of a flow or an endpoint.
@@ -22,18 +22,18 @@ pub(super) enum By<R> {
 
 /// What is known of a use without a value.
 #[derive(Default)]
-pub(super) struct Missing {
+pub(super) struct MissingValue {
     /// The requests it belongs to, in the order of the run.
     pub(super) requests: Vec<String>,
     /// The classes in which it has none.
     pub(super) classes: BTreeSet<String>,
     /// What sets it in these classes, but too late.
-    pub(super) setters: BTreeSet<By<String>>,
+    pub(super) setters: BTreeSet<Setter<String>>,
     /// Whether it is used before or after the load, by the user of set-up and tear-down.
     pub(super) is_around: bool,
 }
 
-impl Missing {
+impl MissingValue {
     /// What is said of it.
     pub(super) fn explain(
         &self,
@@ -43,12 +43,12 @@ impl Missing {
         is_only_class: bool,
     ) -> Diagnostic {
         let of_responses = self.setters.iter().filter_map(|by| match by {
-            By::Response(name) => Some(name.as_str()),
-            By::Repeat | By::Set | By::With => None,
+            Setter::Response(name) => Some(name.as_str()),
+            Setter::Repeat | Setter::Set | Setter::With => None,
         });
         let of_responses: Vec<&str> = of_responses.collect();
-        let is_assigned = self.setters.contains(&By::Set);
-        let is_argument = self.setters.contains(&By::With) && !is_assigned;
+        let is_assigned = self.setters.contains(&Setter::Set);
+        let is_argument = self.setters.contains(&Setter::With) && !is_assigned;
         let requests = both(self.requests.iter().map(String::as_str));
         let part = match &one.inherited {
             Some(Inherited::Header(name)) => Some((

@@ -5,7 +5,7 @@ use crate::plan::{CookieChange, Escape, Template};
 use crate::scenario::keys::flow::{CookieChangeFile, CookiesFile};
 use crate::scenario::names::Names;
 use crate::scenario::names::cookies::is_cookie_name;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::Located;
 use crate::scenario::yaml::findings::Findings;
 
 /// The change that a step makes; what no cookie can hold is reported.
@@ -26,7 +26,7 @@ pub(crate) fn change(
             findings.report(Some(key.at), diagnostic);
         }
         let template = value.value.as_ref().map(|text| {
-            let text = At {
+            let text = Located {
                 value: text.clone(),
                 at: value.at,
             };

@@ -10,7 +10,7 @@ use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::keys::flow::RunFile;
 use crate::scenario::names::script::unknown_function;
 use crate::scenario::request::assign;
-use crate::scenario::yaml::decode::{At, Decode};
+use crate::scenario::yaml::decode::{Decode, Located};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree;
 
@@ -19,7 +19,7 @@ const BY_SCRIPT: &str = "(by the script)";
 
 /// The requests of scripts, one for each method, before a script gives them their URLs. They have what `defaults` and
 /// user classes give to all requests.
-pub(crate) fn requests(findings: &mut Findings) -> Vec<At<EndpointFile>> {
+pub(crate) fn requests(findings: &mut Findings) -> Vec<Located<EndpointFile>> {
     let lines = Method::ALL.map(|method| {
         let (key, name) = (method.as_str().to_lowercase(), method.as_str());
         format!("- {{name: script {name}, {key}: /}}\n")
@@ -34,7 +34,7 @@ impl<'a> Index<'a> {
     /// Adds the requests that functions of the script make, if any is used.
     pub(crate) fn add_scripted(
         &mut self,
-        scripted: &'a [At<EndpointFile>],
+        scripted: &'a [Located<EndpointFile>],
         findings: &mut Findings,
     ) {
         for (name, at) in &self.runs {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::scenario::yaml::decode::{At, Decode, parse};
+use crate::scenario::yaml::decode::{Decode, Located, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::Node;
@@ -68,9 +68,9 @@ mapping! {
     /// Rising levels, to find the knee: where more load adds waiting instead of throughput.
     SweepFile {
         /// Virtual users at each level, rising (closed model).
-        users: Vec<At<Level>>,
+        users: Vec<Located<Level>>,
         /// Arrivals per second at each level, rising (open model).
-        rate: Vec<At<Level>>,
+        rate: Vec<Located<Level>>,
         /// How long to measure each level.
         duration(required): Duration,
         /// How long the change to each level takes, which is not measured. Defaults to `2s`.

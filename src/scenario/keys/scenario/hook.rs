@@ -3,7 +3,7 @@
 //! Not here: what they mean (`service::hooks`).
 
 use crate::plan::{FindingSeverity, ToldVerdict};
-use crate::scenario::yaml::decode::{At, OneOrMany, TimeLimit};
+use crate::scenario::yaml::decode::{Located, OneOrMany, TimeLimit};
 use crate::scenario::yaml::mapping::{mapping, words};
 
 mapping! {
@@ -12,7 +12,7 @@ mapping! {
         /// URL that gets `{"text": "..."}` by POST, as webhooks of Slack, Mattermost and Teams do. Never shown.
         webhook: String,
         /// Program to start, with its arguments as a list; a single text is for the shell. It gets JSON on its standard input.
-        command: OneOrMany<At<String>>,
+        command: OneOrMany<Located<String>>,
         /// Time limit, at most `60s`. Defaults to `10s`.
         timeout: TimeLimit,
         /// Least severity of a finding: `low`, `medium`, `high` (default) or `critical`.
@@ -26,7 +26,7 @@ mapping! {
         /// URL that gets `{"text": "..."}` by POST, as webhooks of Slack, Mattermost and Teams do. Never shown.
         webhook: String,
         /// Program to start, with its arguments as a list; a single text is for the shell. It gets JSON on its standard input.
-        command: OneOrMany<At<String>>,
+        command: OneOrMany<Located<String>>,
         /// Time limit, at most `60s`. Defaults to `10s`.
         timeout: TimeLimit,
         /// Verdicts to tell: `pass`, `fail`, `inconclusive`, `invalid`. Defaults to all.

@@ -64,7 +64,7 @@ fn both_through(
     endpoint: &Endpoint,
     rendered: Option<Rendered>,
 ) -> Option<[(Vec<String>, String); 2]> {
-    let prepared = Prepared::new(endpoint, BASE, None).unwrap();
+    let prepared = PreparedRequest::new(endpoint, BASE, None).unwrap();
     let trace = TraceContext::new(1, 2, true);
     let origin = Origin::of(&prepared.request.url, HttpChoice::Auto, proxy).unwrap();
     let to_proxy = HeaderValue::from_static("Basic YTpi");
@@ -132,7 +132,7 @@ fn what_concerns_a_connection_is_not_sent_by_http_2() {
         header("keep-alive", "1"),
         header("te", "gzip"),
     ]);
-    let prepared = Prepared::new(&endpoint, BASE, None).unwrap();
+    let prepared = PreparedRequest::new(&endpoint, BASE, None).unwrap();
     let template = Http2Template::new(&endpoint, &prepared, BASE, None).unwrap();
     let rendered = Rendered {
         url: "/x".into(),

@@ -60,7 +60,7 @@ struct Upload {
 
 /// What has come of a response since it was last looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Received {
+pub(super) enum ReceivedPart {
     Nothing,
     /// A part of its body, so that the service may be told to send more.
     Some,
@@ -149,11 +149,11 @@ impl Http2Exchange {
         &mut self,
         limits: &RequestLimits<'_>,
         response: &mut Response,
-    ) -> Result<Received, Failure> {
+    ) -> Result<ReceivedPart, Failure> {
         let mut cx = quiet();
         if let Incoming::Head(head) = &mut self.incoming {
             let Poll::Ready(received) = Pin::new(head).poll(&mut cx) else {
-                return Ok(Received::Nothing);
+                return Ok(ReceivedPart::Nothing);
             };
             let received = received.map_err(|error| {
                 self.is_left_out = is_left_out(&error);
@@ -162,7 +162,7 @@ impl Http2Exchange {
             self.take_head(received, limits, response);
         }
         let Incoming::Body(incoming) = &mut self.incoming else {
-            return Ok(Received::Nothing);
+            return Ok(ReceivedPart::Nothing);
         };
         let (body, announced, has_body) = (&mut incoming.body, incoming.announced, self.has_body);
         // The service needs no more of the request, and has said all (RFC 9113, section 8.1).
@@ -191,16 +191,16 @@ impl Http2Exchange {
                     Poll::Ready(Ok(_)) => break,
                     Poll::Ready(Err(error)) if is_end(&error, self.length) => break,
                     Poll::Ready(Err(error)) => return Err(h2_failure(&error, Stage::Body)),
-                    Poll::Pending => return Ok(Received::Nothing),
+                    Poll::Pending => return Ok(ReceivedPart::Nothing),
                 },
-                Poll::Pending if self.length > before => return Ok(Received::Some),
-                Poll::Pending => return Ok(Received::Nothing),
+                Poll::Pending if self.length > before => return Ok(ReceivedPart::Some),
+                Poll::Pending => return Ok(ReceivedPart::Nothing),
             }
         }
         response.phases.download = Some(incoming.head_at.elapsed());
         response.body = std::mem::take(&mut self.kept).freeze();
         response.body_bytes = self.length;
-        Ok(Received::All)
+        Ok(ReceivedPart::All)
     }
 
     fn take_head(

@@ -14,7 +14,7 @@ use crate::plan::{Auth, Endpoint, Trace, TraceContext};
 use crate::protocol::http::direct::encoded::{base_path, is_joined, secret, varying_header};
 use crate::protocol::http::request::header::size_of_request_head;
 use crate::protocol::http::request::outgoing::{Outgoing, announces_empty, authority};
-use crate::protocol::http::request::prepared::Prepared;
+use crate::protocol::http::request::prepared::PreparedRequest;
 use crate::protocol::{Failure, Rendered};
 
 /// What concerns a connection by HTTP/1.1, and must not be sent by HTTP/2 (RFC 9113, section 8.2.2).
@@ -37,7 +37,7 @@ pub(crate) struct Http2Request {
 impl Http2Request {
     fn new(
         method: Method,
-        place: Place,
+        place: RequestTarget,
         target: PathAndQuery,
         headers: HeaderMap,
         body: Bytes,
@@ -74,7 +74,7 @@ impl Http2Request {
         let target = PathAndQuery::try_from(outgoing.target());
         Self::new(
             outgoing.method.clone(),
-            Place::of(&outgoing.url).ok_or_else(|| cannot_send("the URL has no host"))?,
+            RequestTarget::of(&outgoing.url).ok_or_else(|| cannot_send("the URL has no host"))?,
             target.map_err(|error| cannot_send(&error.to_string()))?,
             headers,
             body.unwrap_or_default(),
@@ -92,12 +92,12 @@ impl Http2Request {
 
 /// Where a request goes.
 #[derive(Clone)]
-struct Place {
+struct RequestTarget {
     scheme: Scheme,
     authority: Authority,
 }
 
-impl Place {
+impl RequestTarget {
     fn of(url: &Url) -> Option<Self> {
         Some(Self {
             scheme: match url.scheme() {
@@ -112,7 +112,7 @@ impl Place {
 /// An endpoint's request, as far as it is always the same.
 pub(crate) struct Http2Template {
     method: Method,
-    place: Place,
+    place: RequestTarget,
     target: Target,
     headers: HeaderMap,
     /// The headers that vary: names, and positions among the endpoint's.
@@ -135,7 +135,7 @@ impl Http2Template {
     /// `to_proxy` are credentials for a proxy. `None` where its requests must be built one by one.
     pub(crate) fn new(
         endpoint: &Endpoint,
-        prepared: &Prepared,
+        prepared: &PreparedRequest,
         base: &str,
         to_proxy: Option<&HeaderValue>,
     ) -> Option<Self> {
@@ -183,7 +183,7 @@ impl Http2Template {
         };
         Some(Self {
             method: fixed.method.clone(),
-            place: Place::of(&fixed.url)?,
+            place: RequestTarget::of(&fixed.url)?,
             target,
             headers,
             varying,
