@@ -296,7 +296,7 @@ fn generator(layout: &mut Layout) {
     );
     layout.add(
         Panel::lines(
-            "Lateness",
+            "Scheduling delay",
             "p99 of how late requests started.",
             Unit::Seconds,
         )
