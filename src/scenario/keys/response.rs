@@ -37,7 +37,7 @@ mapping! {
         css: Pairs<Node>,
         /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
         that: OneOrMany<Located<String>>,
-        /// Call of a function of the script that must give something true, such as `isFresh(response)`. It can also use the variables of the user.
+        /// Call of a function of the script that must return a truthy value, such as `isFresh(response)`. It can also use the variables of the user.
         js: OneOrMany<Located<String>>,
         /// Conditions, none of which may be met.
         not: NotFile,
