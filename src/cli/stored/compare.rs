@@ -10,7 +10,7 @@ use crate::comparison::{Baseline, Caller, Comparison, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{Cell, RunResult, read_result};
-use crate::report::{Derived, Focus, Report, ReportedRun};
+use crate::report::{DerivedFigures, Focus, Report, ReportedRun};
 
 /// Compare stored runs of one build to a baseline or to another run
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ pub(crate) fn print(
         directory: directory.map(Path::to_owned),
         focus: Focus::Comparison,
         baseline: listed.baseline,
-        derived: Derived::default(),
+        derived: DerivedFigures::default(),
     };
     match listed.is_quiet {
         true => format.print_quietly(&report, out)?,

@@ -462,7 +462,8 @@ impl DirectTransport {
         if !is_http2 {
             return Ok(Open::Http1(Box::new(connection)));
         }
-        let begun = timeout_at(limits.deadline, Http2Connection::begin(connection)).await;
+        let begin = Box::pin(Http2Connection::begin(connection));
+        let begun = timeout_at(limits.deadline, begin).await;
         let begun = begun.unwrap_or_else(|_| Err(limits.timed_out(Stage::Head, None)));
         Ok(Open::Http2(begun?))
     }

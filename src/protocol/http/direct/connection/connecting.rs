@@ -71,7 +71,7 @@ pub(crate) async fn connect(
         note(timer, |timer| timer.resolved(took));
     }
     let stream = tcp(host, addresses, way.local_address).await;
-    let mut stream = stream.map_err(on_the_way)?;
+    let stream = stream.map_err(on_the_way)?;
     let ready = stream.peer_addr().and_then(|remote| {
         // A request is sent at once, instead of being held back for more data.
         stream.set_nodelay(true)?;
@@ -79,32 +79,41 @@ pub(crate) async fn connect(
     });
     let remote = ready.map_err(|error| on_the_way(cannot_connect(&error)))?;
     let outer = way.proxy.filter(|proxy| proxy.origin.is_tls);
-    if let (None, Some(proxy), true) = (outer, way.proxy, origin.is_tls) {
+    if outer.is_none() && !origin.is_tls {
+        return Ok((Connection::plain(stream, remote), false));
+    }
+    // On the heap, so that users that connect at the same time without TLS do not carry it along.
+    Box::pin(handshakes((stream, remote), way, outer, tls, timer)).await
+}
+
+/// Does the TLS handshakes with the proxy and the origin, as far as they use TLS, and opens a tunnel to the origin.
+async fn handshakes(
+    (mut stream, remote): (TcpStream, SocketAddr),
+    way: &Way<'_>,
+    outer: Option<&DirectProxy>,
+    tls: impl Fn(Offer) -> Arc<ClientConfig>,
+    timer: &Cell<ConnectTimer>,
+) -> Result<(Connection, bool), Failure> {
+    let origin = way.origin;
+    if let (None, Some(proxy)) = (outer, way.proxy) {
         proxy.open_tunnel(&mut stream, origin).await?;
     }
-    if outer.is_some() || origin.is_tls {
-        note(timer, ConnectTimer::tls_starts);
-    }
+    note(timer, ConnectTimer::tls_starts);
     let version = Offer::Version(origin.version);
-    Ok(match (outer, origin.is_tls) {
-        (None, false) => (Connection::plain(stream, remote), false),
-        (None, true) => {
-            let (stream, is_resumed) = secure(stream, &origin.host, tls(version)).await?;
-            (Connection::tls(stream, remote), is_resumed)
-        }
-        (Some(proxy), false) => {
-            let (stream, is_resumed) = secure(stream, &proxy.origin.host, tls(version)).await?;
-            (Connection::tls(stream, remote), is_resumed)
-        }
-        (Some(proxy), true) => {
-            let to_proxy = secure(stream, &proxy.origin.host, tls(Offer::Nothing)).await?;
-            let (mut stream, is_resumed) = to_proxy;
-            proxy.open_tunnel(&mut stream, origin).await?;
-            let (stream, is_also) = secure(stream, &origin.host, tls(version)).await?;
-            let connection = Connection::tls_in_tls(stream, remote);
-            (connection, is_resumed && is_also)
-        }
-    })
+    let Some(proxy) = outer else {
+        let (stream, is_resumed) = secure(stream, &origin.host, tls(version)).await?;
+        return Ok((Connection::tls(stream, remote), is_resumed));
+    };
+    if !origin.is_tls {
+        let (stream, is_resumed) = secure(stream, &proxy.origin.host, tls(version)).await?;
+        return Ok((Connection::tls(stream, remote), is_resumed));
+    }
+    let to_proxy = secure(stream, &proxy.origin.host, tls(Offer::Nothing)).await?;
+    let (mut stream, is_resumed) = to_proxy;
+    proxy.open_tunnel(&mut stream, origin).await?;
+    let (stream, is_also) = secure(stream, &origin.host, tls(version)).await?;
+    let connection = Connection::tls_in_tls(stream, remote);
+    Ok((connection, is_resumed && is_also))
 }
 
 /// Tells a timer that others look at.
@@ -153,7 +162,7 @@ async fn tcp(
     }
     let connected = match second.is_empty() {
         true => one_of(&first, local_address).await,
-        false => race(&first, &second, local_address).await,
+        false => Box::pin(race(&first, &second, local_address)).await,
     };
     connected.map_err(|error| cannot_connect(&error))
 }
@@ -223,6 +232,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::plan::HttpChoice;
 
     fn address(listener: &TcpListener) -> SocketAddr {
         listener.local_addr().unwrap()
@@ -279,5 +289,23 @@ mod tests {
         );
         let none = peer(&addresses[..1], local("127.0.0.9")).await;
         assert_eq!(none, Err(Outcome::ConnectFailed));
+    }
+
+    #[test]
+    fn many_users_that_connect_at_once_take_little_memory() {
+        let origin = Origin::of(
+            &"http://127.0.0.1:1".parse().unwrap(),
+            HttpChoice::Http1,
+            false,
+        );
+        let way = Way {
+            origin: &origin.unwrap(),
+            elsewhere: None,
+            proxy: None,
+            local_address: None,
+        };
+        let timer = Cell::new(ConnectTimer::start());
+        let connect = connect(&way, |_| unreachable!("there is no TLS"), &timer);
+        assert!(size_of_val(&connect) <= 800, "{}", size_of_val(&connect));
     }
 }
