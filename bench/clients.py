@@ -167,6 +167,8 @@ def _oha(*options):
 # One stream a connection, as a virtual user has.
 H2LOAD_HTTP2 = _h2load("-m1")
 OHA_HTTP2 = _oha("--http2", "-p", "1", "--insecure")
+# A connection for each request; it resumes sessions.
+OHA_TLS = _oha("--disable-keepalive", "--insecure")
 
 PEER_CLIENTS = [
     _h2load("--h1"),
@@ -228,4 +230,13 @@ def ours_by_http2(binary, goal):
     return [
         _perfctl(binary, name, option, goals[name], "http2.yaml")
         for name, option in perfctl_clients(binary)
+    ]
+
+
+def ours_by_new_connections(binary):
+    """The client `direct` with a TLS connection for each request: with sessions resumed, and with full handshakes."""
+    direct = ["--client", "direct"]
+    return [
+        _perfctl(binary, "direct, resumed", direct, 0.8, "handshakes.yaml"),
+        _perfctl(binary, "direct, full handshakes", direct, 1.0, "full_handshakes.yaml"),
     ]

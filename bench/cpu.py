@@ -31,6 +31,12 @@ def measure_http2(binary, cores, rounds, seconds, only):
     return all(met)
 
 
+def measure_handshakes(binary, cores, rounds, seconds):
+    """The same over TLS with a connection for each request."""
+    how, wanted = ", TLS, a connection for each request", clients.ours_by_new_connections(binary)
+    return compare(how, clients.OHA_TLS, wanted, lambda target: target.tls_url, cores, rounds, seconds, [])
+
+
 def compare(how, reference, wanted, url, cores, rounds, seconds, only):
     """Prints what `wanted` clients take relative to a reference, at this URL of the target."""
     why = server.missing() or reference.missing
