@@ -1,6 +1,7 @@
 //! What is said while a run goes on is what the report says of the same seconds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::*;
 use crate::metrics::{
@@ -8,6 +9,7 @@ use crate::metrics::{
 };
 use crate::plan::{MeasureUnit, Percentile};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// Phases of these lengths in tenths of a second, every second one of them measured.
 fn phases(tenths: &[u64]) -> Vec<Phase> {
@@ -279,47 +281,57 @@ fn due(tenths: &[u64], requests: Vec<(f64, Request)>) -> Vec<Request> {
     due.collect()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
-
-    #[test]
-    fn the_worst_windows_of_a_run_that_ended_early_are_those_of_the_report(
-        tenths in prop::collection::vec(1u64..150, 2..6),
-        requests in requests(),
-        window_s in 1u64..30,
-        percent in 1.0f64..100.0,
-        (stopped, killed) in (0.0f64..1.0, prop::option::of(0.0f64..1.2)),
-    ) {
-        let end_us = tenths.iter().sum::<u64>() as f64 * 1e5;
-        let stopped_at_us = (stopped * end_us) as u64;
-        let killed_s = killed.map(|share| (share * stopped_at_us as f64 / 1e6) as usize + 1);
-        let requests = due(&tenths, requests);
-        check_stopped(&tenths, &requests, (window_s, percent), stopped_at_us, killed_s)?;
-    }
-
-    #[test]
-    fn the_worst_windows_so_far_are_those_of_the_report(
-        tenths in prop::collection::vec(1u64..150, 2..6),
-        requests in requests(),
-        window_s in 1u64..30,
-        percent in 1.0f64..100.0,
-    ) {
-        check(&tenths, &due(&tenths, requests), (window_s, percent), 7)?;
-    }
+/// Looks at so many cases. Each takes long: `PROPTEST_CASES` does not multiply them.
+fn each<S: Strategy>(cases: u32, any: S, check: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
+    let checked = runner.run(&any, check);
+    checked.unwrap_or_else(|error| panic!("{error}"));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3))]
+/// The lengths of the phases in tenths of a second, requests, and a window with its percentile.
+fn any_run(
+    tenths: Range<u64>,
+    phases: Range<usize>,
+    window_s: Range<u64>,
+) -> impl Strategy<Value = (Vec<u64>, Vec<(f64, Request)>, (u64, f64))> {
+    let tenths = prop::collection::vec(tenths, phases);
+    (tenths, requests(), (window_s, 1.0f64..100.0))
+}
 
-    #[test]
-    fn in_long_runs_old_windows_are_not_kept(
-        tenths in prop::collection::vec(1_200u64..2_000, 2..5),
-        requests in requests(),
-        window_s in 1u64..90,
-        percent in 1.0f64..100.0,
-    ) {
-        check(&tenths, &due(&tenths, requests), (window_s, percent), 150)?;
-    }
+#[test]
+fn the_worst_windows_of_a_run_that_ended_early_are_those_of_the_report() {
+    let any = (
+        any_run(1..150, 2..6, 1..30),
+        (0.0f64..1.0, prop::option::of(0.0f64..1.2)),
+    );
+    each(
+        48,
+        any,
+        |((tenths, requests, window), (stopped, killed))| {
+            let end_us = tenths.iter().sum::<u64>() as f64 * 1e5;
+            let stopped_at_us = (stopped * end_us) as u64;
+            let killed_s = killed.map(|share| (share * stopped_at_us as f64 / 1e6) as usize + 1);
+            let requests = due(&tenths, requests);
+            check_stopped(&tenths, &requests, window, stopped_at_us, killed_s)
+        },
+    );
+}
+
+#[test]
+fn the_worst_windows_so_far_are_those_of_the_report() {
+    each(
+        48,
+        any_run(1..150, 2..6, 1..30),
+        |(tenths, requests, window)| check(&tenths, &due(&tenths, requests), window, 7),
+    );
+}
+
+#[test]
+fn in_long_runs_old_windows_are_not_kept() {
+    let any = any_run(1_200..2_000, 2..5, 1..90);
+    each(10, any, |(tenths, requests, window)| {
+        check(&tenths, &due(&tenths, requests), window, 150)
+    });
 }
 
 #[test]
