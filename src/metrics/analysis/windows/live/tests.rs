@@ -289,11 +289,13 @@ fn each<S: Strategy>(cases: u32, any: S, check: impl Fn(S::Value) -> Result<(), 
 }
 
 /// The lengths of the phases in tenths of a second, requests, and a window with its percentile.
+type PlannedRun = (Vec<u64>, Vec<(f64, Request)>, (u64, f64));
+
 fn any_run(
     tenths: Range<u64>,
     phases: Range<usize>,
     window_s: Range<u64>,
-) -> impl Strategy<Value = (Vec<u64>, Vec<(f64, Request)>, (u64, f64))> {
+) -> impl Strategy<Value = PlannedRun> {
     let tenths = prop::collection::vec(tenths, phases);
     (tenths, requests(), (window_s, 1.0f64..100.0))
 }
