@@ -4,14 +4,7 @@ Here: runs of the open model with the client `direct` against nginx. Not here: t
 and the delay by the clock of a server (`bench/run delay`).
 """
 
-import glob
-import json
-import os
-import shutil
-import tempfile
-
-import clients
-import process
+import open_run
 import server
 from table import Row, all_met, progress, show, skipped
 
@@ -40,29 +33,14 @@ def measure(binary, cores, rounds):
             what = f"{rate:,}/s"
             rows.append(Row(f"{what}, delivered", list(shares), "%", least, at_least=True))
             for name in ("p50", "p99"):
-                delay = [one[name] * 1000 for one in delays]
+                delay = [one[name] for one in delays]
                 rows.append(Row(f"{what}, scheduling delay, {name}", delay, "us"))
     show(TITLE, rows)
     return all_met(rows)
 
 
 def _run(binary, target, core, rate):
-    """The share of the arrivals that the server has seen, and the scheduling delays by the report of the run."""
-    folder = tempfile.mkdtemp(prefix="perfctl-bench-")
-    try:
-        out = os.path.join(folder, "out")
-        command = clients.perfctl_run(
-            binary,
-            target.url,
-            out,
-            *("--workers", "1", "--client", "direct", "--rate", str(rate)),
-            *("-u", str(USERS), "-t", f"{SECONDS}s", "--assume-healthy"),
-        )
-        before = target.requests()
-        process.run(command, core, terminal=True)
-        share = 100 * (target.requests() - before) / (rate * SECONDS)
-        (stored,) = glob.glob(os.path.join(out, "*", "result.json"))
-        report = process.run([binary, "report", stored, "--format", "json"])
-        return share, json.loads(report.stdout)["summary"]["scheduling_delay_ms"]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """The share of the arrivals that the server has seen, and the scheduling delays in microseconds."""
+    before = target.requests()
+    _, delays = open_run.run(binary, target, core, (rate, USERS, SECONDS), terminal=True)
+    return 100 * (target.requests() - before) / (rate * SECONDS), delays

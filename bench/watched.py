@@ -4,20 +4,14 @@ The run has one core for its worker, its control, the dashboard and the exporter
 request (instructions.py), and open pages (pages.py).
 """
 
-import glob
-import json
-import os
-import shutil
-import tempfile
-
-import clients
 import collector
-import process
+import open_run
 import server
 from table import Row, all_met, progress, show, skipped
 
 RATE = 5_000
 DELAYS = ("p50", "p95", "p99")
+USERS = 256
 SECONDS = 10
 # How far the medians may be apart.
 GOAL = 1.02
@@ -52,22 +46,9 @@ def measure(binary, cores, rounds):
 
 def _delay(binary, target, core, options):
     """The scheduling delays of a run in microseconds, by its own report."""
-    folder = tempfile.mkdtemp(prefix="perfctl-bench-")
-    try:
-        out = os.path.join(folder, "out")
-        command = clients.perfctl_run(
-            binary,
-            target.url,
-            out,
-            *("--workers", "1", "--client", "direct", "--rate", str(RATE), "-u", "256"),
-            *("-t", f"{SECONDS}s", "--assume-healthy", *options),
-        )
-        run = process.run(command, core, {"TERM": "xterm-256color"}, screen=True)
-        if (SCREEN in run.stdout) == ("--no-tui" in options):
-            raise RuntimeError(f"a dashboard where none was asked for, or none: {run.stdout[-300:]!r}")
-        (stored,) = glob.glob(os.path.join(out, "*", "result.json"))
-        report = process.run([binary, "report", stored, "--format", "json"])
-        delay_ms = json.loads(report.stdout)["summary"]["scheduling_delay_ms"]
-        return {name: delay_ms[name] * 1000 for name in DELAYS}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    env = {"TERM": "xterm-256color"}
+    load = (RATE, USERS, SECONDS)
+    run, delays = open_run.run(binary, target, core, load, options, env=env, screen=True)
+    if (SCREEN in run.stdout) == ("--no-tui" in options):
+        raise RuntimeError(f"a dashboard where none was asked for, or none: {run.stdout[-300:]!r}")
+    return delays

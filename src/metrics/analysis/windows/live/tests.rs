@@ -307,7 +307,7 @@ fn the_worst_windows_of_a_run_that_ended_early_are_those_of_the_report() {
         (0.0f64..1.0, prop::option::of(0.0f64..1.2)),
     );
     each(
-        48,
+        128,
         any,
         |((tenths, requests, window), (stopped, killed))| {
             let end_us = tenths.iter().sum::<u64>() as f64 * 1e5;
@@ -322,17 +322,17 @@ fn the_worst_windows_of_a_run_that_ended_early_are_those_of_the_report() {
 #[test]
 fn the_worst_windows_so_far_are_those_of_the_report() {
     each(
-        48,
+        128,
         any_run(1..150, 2..6, 1..30),
-        |(tenths, requests, window)| check(&tenths, &due(&tenths, requests), window, 7),
+        |(tenths, requests, window)| check(&tenths, &due(&tenths, requests), window, 5),
     );
 }
 
 #[test]
 fn in_long_runs_old_windows_are_not_kept() {
     let any = any_run(1_200..2_000, 2..5, 1..90);
-    each(10, any, |(tenths, requests, window)| {
-        check(&tenths, &due(&tenths, requests), window, 150)
+    each(24, any, |(tenths, requests, window)| {
+        check(&tenths, &due(&tenths, requests), window, 50)
     });
 }
 
