@@ -11,21 +11,22 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 COPY src src
 COPY profiles profiles
 # The benches are named in Cargo.toml, and are not built.
 COPY benches benches
-RUN cargo build --release --locked --bin perfctl
+RUN cargo build --profile dist --locked --bin perfctl
 # The owner of a new volume is that of this folder.
 RUN mkdir /results
 
 FROM debian:bookworm-slim AS ci
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
-COPY --from=build /src/target/release/perfctl /usr/local/bin/perfctl
+COPY --from=build /src/target/dist/perfctl /usr/local/bin/perfctl
 
 # glibc, since the allocator of musl is slower under load.
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/perfctl /usr/local/bin/perfctl
+COPY --from=build /src/target/dist/perfctl /usr/local/bin/perfctl
 COPY --from=build --chown=65532:65532 /results /results
 ENV PERFCTL_OUT=/results
 # Scenarios are mounted here.

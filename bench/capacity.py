@@ -1,4 +1,4 @@
-"""Searches for the capacity of services whose capacity is known: `python3 bench/capacity.py`, after `cargo build --release`.
+"""Searches for the capacity of services whose capacity is known: `python3 bench/capacity.py`, after `cargo build --profile dist`.
 
 The built-in service is the queue, the pool and the limiter of docs/capacity.md. Prints for each search what it found, its
 interval and its time, and for each service how many were within 5%, and how many intervals cover the truth.
@@ -14,7 +14,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-PERFCTL = os.environ.get("PERFCTL", "target/release/perfctl")
+PERFCTL = os.environ.get("PERFCTL", "target/dist/perfctl")
 SERVICES = [
     # name, options of the service, options of the search, truth
     ("queue", ["--service-time", "exponential:5ms"], ["--slo", "p95<100ms", "--arrivals", "poisson"], 200 - math.log(20) / 0.1),

@@ -1,6 +1,6 @@
 """What perfctl finds in the built-in service: nothing in healthy runs, and each fault where there is one.
 
-    python3 bench/findings.py target/release/perfctl [--healthy 20] [--jobs 4]
+    python3 bench/findings.py target/dist/perfctl [--healthy 20] [--jobs 4]
 
 Prints a table of the faults with the rules that found them and what was said, and how many findings the healthy runs
 had. Exits with 1 if a fault was not found, or a healthy run had a finding. Takes about five minutes.

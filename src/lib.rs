@@ -17,24 +17,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub use perfctl_core::{check, demo, engine, error, metrics, plan, protocol, script, units};
+
 pub mod capacity;
-pub mod check;
 pub mod cli;
 pub mod comparison;
-pub mod demo;
-pub mod engine;
-pub mod error;
 pub mod exporters;
 pub mod findings;
 pub mod grading;
 pub mod history;
-pub mod metrics;
 pub mod monitoring;
 pub mod observation;
-pub mod plan;
-pub mod protocol;
 pub mod report;
 pub mod scenario;
-pub mod script;
 pub mod serve;
-pub mod units;

@@ -12,43 +12,42 @@ use tokio::time::timeout;
 use crate::engine::{LifecycleUser, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::protocol::Client;
 use crate::units::format_duration;
 
 /// The tear-down may take as long as requests in flight may at the end of the load, and at least this long.
 const LEAST_TEARDOWN: Duration = Duration::from_secs(10);
 
 /// A run whose set-up is over.
-pub(super) struct SetUp<C: Client> {
+pub(super) struct SetUp {
     /// The plan with what it left.
     pub plan: Arc<Plan>,
     /// What is left to do after the load.
-    pub teardown: Teardown<C>,
+    pub teardown: Teardown,
 }
 
 /// What is to be done after the load.
-pub(super) struct Teardown<C: Client> {
-    user: LifecycleUser<C>,
+pub(super) struct Teardown {
+    user: LifecycleUser,
     limit: Duration,
     observer: Option<UnboundedSender<TrialEvent>>,
 }
 
-impl<C: Client> SetUp<C> {
+impl SetUp {
     /// Carries out the set-up of a plan, and tells the `observer`; `None` where there is neither set-up nor
-    /// tear-down. `clients` is what makes those of a plan.
+    /// tear-down. `new_user` makes the user of [`Plan::around_load`].
     ///
     /// # Errors
     /// When it fails, or a signal comes.
-    pub async fn of<M: Fn() -> Result<C, Error>>(
+    pub async fn of(
         plan: &Arc<Plan>,
-        clients: impl Fn(&Arc<Plan>) -> Result<M, Error>,
+        new_user: impl FnOnce(&Arc<Plan>) -> Result<LifecycleUser, Error>,
         stopper: &Stopper,
         observer: Option<UnboundedSender<TrialEvent>>,
     ) -> Result<Option<Self>, Error> {
         let Some(around) = plan.around_load().map(Arc::new) else {
             return Ok(None);
         };
-        let mut user = LifecycleUser::new(&around, clients(&around)?()?);
+        let mut user = new_user(&around)?;
         let given = tokio::select! {
             given = user.set_up(plan.given_by_setup(), tell(&observer)) => given.map_err(Error::Setup)?,
             signal = stopper.stopped() => return Err(Error::StoppedInSetup(signal)),
@@ -63,7 +62,7 @@ impl<C: Client> SetUp<C> {
     }
 }
 
-impl<C: Client> Teardown<C> {
+impl Teardown {
     /// Carries it out. A signal that has stopped the load does not end it, one that comes now does.
     ///
     /// # Errors
@@ -126,7 +125,8 @@ mod tests {
         let client = MockClient::new(move |_| response);
         let (stopper, made) = (Stopper::default(), client.clone());
         let plan = Arc::new(waiting(wait_s));
-        let set_up = SetUp::of(&plan, |_| Ok(|| Ok(made.clone())), &stopper, None);
+        let new_user = |plan: &_| Ok(LifecycleUser::new(plan, made.clone()));
+        let set_up = SetUp::of(&plan, new_user, &stopper, None);
         let teardown = set_up.await.unwrap().unwrap().teardown;
         if let Some(signal) = signals.0 {
             stopper.stop(signal);

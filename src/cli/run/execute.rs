@@ -30,7 +30,7 @@ use crate::cli::servers::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
-use crate::engine::{self, LoadControl, Stopper, TrialEvent};
+use crate::engine::{self, HttpEngine, LoadControl, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::exporters::Exporters;
 use crate::grading::Policy;
@@ -38,11 +38,7 @@ use crate::metrics::{
     AbortWatch, Ending, Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, write_atomically,
 };
 use crate::observation::Observer;
-use crate::plan::{ClientChoice, Plan, Service};
-use crate::protocol::Client;
-use crate::protocol::http::{
-    ConnectOptions, DirectClient, ReqwestClient, TracedDirectClient, TracedReqwestClient,
-};
+use crate::plan::{Plan, Service};
 use crate::report::live::{DisplayMode, LiveDisplay};
 use crate::report::{RunSamples, SampleLog};
 use each_second::Control;
@@ -203,10 +199,7 @@ impl ExecuteArgs {
                 ..storage
             })
         };
-        let carried_out = match self.debug {
-            true => carry_out_printed(plan, &base, begin, operator),
-            false => carry_out(plan, &base, begin, operator),
-        };
+        let carried_out = carry_out((plan, &base), self.debug, begin, operator);
         if carried_out.is_err() {
             remove_directory();
         }
@@ -300,27 +293,18 @@ struct Operator<'a> {
     stop_note: oneshot::Receiver<&'static str>,
 }
 
-/// Sends the load, and makes the result. With it: why the journal could not be written, if so.
+/// Carries out the load, and prints each request and response to stderr if that is wanted. With the result: why the
+/// journal could not be written, if so.
 fn carry_out<'w>(
-    plan: &Arc<Plan>,
-    base: &str,
+    (plan, base): (&Arc<Plan>, &str),
+    is_printed: bool,
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
     operator: Operator<'_>,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
-    let load = (plan, base);
-    match plan.transport.client {
-        ClientChoice::Reqwest => run_with(ReqwestClient::new, load, begin, operator, None),
-        ClientChoice::Direct => run_with(DirectClient::new, load, begin, operator, None),
+    let engine = HttpEngine::new(plan, base, is_printed);
+    if !is_printed {
+        return run_with(&engine, (plan, base), begin, operator, None);
     }
-}
-
-/// The same, and prints each request and response to stderr.
-fn carry_out_printed<'w>(
-    plan: &Arc<Plan>,
-    base: &str,
-    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
-    operator: Operator<'_>,
-) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let (observer, mut events) = unbounded_channel();
     let (printed, from) = (plan.clone(), base.to_owned());
     // Of its own, so that a slow terminal does not hold up the run.
@@ -335,24 +319,15 @@ fn carry_out_printed<'w>(
             }
         })
         .map_err(Error::Thread)?;
-    let (load, observer) = ((plan, base), Some(observer));
-    let ended = match plan.transport.client {
-        ClientChoice::Reqwest => {
-            run_with(TracedReqwestClient::new, load, begin, operator, observer)
-        }
-        ClientChoice::Direct => run_with(TracedDirectClient::new, load, begin, operator, observer),
-    };
+    let ended = run_with(&engine, (plan, base), begin, operator, Some(observer));
     // It ends with the last of those who tell it something.
     drop(printing.join());
     ended
 }
 
-/// Makes a client for a plan whose relative URLs go to a base.
-type NewClient<C> = fn(&Plan, &str, ConnectOptions) -> Result<C, Error>;
-
-/// The same with clients of one kind, for a plan whose relative URLs go to `base`.
-fn run_with<'w, C: Client + 'static>(
-    new_client: NewClient<C>,
+/// Carries out the load with an engine, and tells an observer what happens.
+fn run_with<'w>(
+    engine: &HttpEngine,
     (plan, base): (&Arc<Plan>, &str),
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
     operator: Operator<'_>,
@@ -364,12 +339,6 @@ fn run_with<'w, C: Client + 'static>(
         stopper,
         stop_note,
     } = operator;
-    // Of the set-up, then of the load, whose plan has what the set-up left.
-    let clients = |plan: &Arc<Plan>| {
-        let connect = ConnectOptions::new(plan, base)?;
-        let (of, to) = (plan.clone(), base.to_owned());
-        Ok(move || new_client(&of, &to, connect.clone()))
-    };
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let mut display = LiveDisplay::new(total, plan.load.iterations, mode);
     let load_control = LoadControl::new(plan);
@@ -406,7 +375,8 @@ fn run_with<'w, C: Client + 'static>(
             Some(Err(error)) => display.borrow().note(&error.to_string()),
             None => {}
         }
-        let set_up = SetUp::of(plan, &clients, &stopper, observer.clone()).await?;
+        let new_user = |around: &_| engine.lifecycle_user(around);
+        let set_up = SetUp::of(plan, new_user, &stopper, observer.clone()).await?;
         let (plan, teardown) = match set_up {
             None => (plan.clone(), None),
             Some(SetUp { plan, teardown }) => (plan, Some(teardown)),
@@ -430,15 +400,13 @@ fn run_with<'w, C: Client + 'static>(
                 adjusted: 0,
                 second: 0,
             };
-            let make_client = clients(&plan)?;
-            let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
-            let run = engine::run(
+            let mut each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
+            let run = engine.run(
                 plan.clone(),
-                make_client,
                 &stopper,
                 &load_control,
                 observer,
-                each_second,
+                &mut each_second,
             );
             let ending = run.await?;
             if let Some(observing) = control.observing.take() {

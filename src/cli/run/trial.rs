@@ -11,11 +11,9 @@ use clap::Args;
 use super::execute::reach;
 use crate::cli::args::sending::SendingArgs;
 use crate::cli::show::trial::TrialPrinter;
-use crate::engine::{self, LifecycleUser};
+use crate::engine::HttpEngine;
 use crate::error::{Error, Exit, did_you_mean};
-use crate::plan::{ClientChoice, Plan, ThinkTime};
-use crate::protocol::Client;
-use crate::protocol::http::{ConnectOptions, TracedDirectClient, TracedReqwestClient};
+use crate::plan::{Plan, ThinkTime};
 use crate::scenario;
 
 /// Send each request of a scenario once, and show requests, responses and checks
@@ -55,20 +53,8 @@ pub fn run(args: &TrialArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let (_demo, base) = reach(&plan, &[])?;
     let around = plan.around_load().map(Arc::new);
     let mut printer = TrialPrinter::new(&plan, around.as_deref(), &base, out);
-    match plan.transport.client {
-        ClientChoice::Reqwest => {
-            let client = |plan: &Arc<Plan>| {
-                TracedReqwestClient::new(plan, &base, ConnectOptions::new(plan, &base)?)
-            };
-            try_out(&plan, around.as_ref(), client, &mut printer)?;
-        }
-        ClientChoice::Direct => {
-            let client = |plan: &Arc<Plan>| {
-                TracedDirectClient::new(plan, &base, ConnectOptions::new(plan, &base)?)
-            };
-            try_out(&plan, around.as_ref(), client, &mut printer)?;
-        }
-    }
+    let engine = HttpEngine::new(&plan, &base, true);
+    try_out(&plan, around.as_ref(), &engine, &mut printer)?;
     match printer.finish(args.endpoint.as_deref())? {
         true => Ok(Exit::Pass),
         false => Ok(Exit::Failed),
@@ -97,30 +83,30 @@ impl TrialArgs {
 }
 
 /// Tries a plan, after its set-up and before its tear-down; not at all if the set-up fails.
-fn try_out<C: Client>(
+fn try_out(
     plan: &Arc<Plan>,
     around: Option<&Arc<Plan>>,
-    client: impl Fn(&Arc<Plan>) -> Result<C, Error>,
+    engine: &HttpEngine,
     printer: &mut TrialPrinter<'_>,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
+    let mut print = |event| printer.print(&event);
     runtime.block_on(async {
         let Some(around) = around else {
-            engine::try_out(plan, client(plan)?, |event| printer.print(&event)).await;
-            return Ok(());
+            return engine.try_out(plan, &mut print).await;
         };
-        let mut user = LifecycleUser::new(around, client(around)?);
+        let mut user = engine.lifecycle_user(around)?;
         let given = plan.given_by_setup();
         // What failed was printed.
-        let Ok(given) = user.set_up(given, |event| printer.print(&event)).await else {
+        let Ok(given) = user.set_up(given, &mut print).await else {
             return Ok(());
         };
         let plan = Arc::new(plan.after_setup(given));
-        engine::try_out(&plan, client(&plan)?, |event| printer.print(&event)).await;
-        let _ = user.tear_down(|event| printer.print(&event)).await;
+        engine.try_out(&plan, &mut print).await?;
+        let _ = user.tear_down(&mut print).await;
         Ok(())
     })
 }

@@ -115,7 +115,9 @@ mod tests {
     fn a_process_is_known_again_until_it_has_ended() {
         let directory = tempfile::tempdir().unwrap();
         let log = directory.path().join("log");
-        let words = ["-c", "echo $HOME-$SECRET-$PATH >&2; exec sleep 60"].map(str::to_owned);
+        // In the background of a shell, interrupts are ignored, and so they would be there.
+        let script = "echo $HOME-$SECRET-$PATH >&2; exec env --default-signal=INT sleep 60";
+        let words = ["-c", script].map(str::to_owned);
         let visible = ["PATH".to_owned()].into();
         let (mut child, process) = spawn("/bin/sh".as_ref(), &words, &visible, &log).unwrap();
         let said = || std::fs::read_to_string(&log).unwrap();

@@ -5,16 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use regex::Regex;
 
-use super::{rust_files, without_comments};
+use super::{files_of, in_crate, without_comments};
 
 /// A path of a module or an item, from the crate's root: `["plan", "Plan"]`.
 type ItemPath = Vec<String>;
 
-/// The files of `src/`, what each exports, and what each uses.
+/// The files of both crates, what each exports, and what each uses.
 struct Imports {
     /// The module of each file, such as `plan::load`; the root is empty.
     modules: BTreeSet<String>,
@@ -26,7 +25,7 @@ struct Imports {
 
 /// The module of a file, or `None` for what is left out: tests, fixtures and `main.rs`.
 fn module_of(path: &str) -> Option<String> {
-    let module = path.strip_prefix("src/")?.strip_suffix(".rs")?;
+    let module = in_crate(path).strip_prefix("src/")?.strip_suffix(".rs")?;
     let module = module.replace('/', "::");
     match module.as_str() {
         "main" => None,
@@ -213,25 +212,12 @@ fn circles(files: &[(String, String)]) -> Vec<String> {
     found
 }
 
-fn source(root: &Path) -> Vec<(String, String)> {
-    let read = |path: &Path| {
-        let name = path
-            .strip_prefix(root)
-            .unwrap()
-            .to_string_lossy()
-            .replace('\\', "/");
-        (name, fs::read_to_string(path).unwrap())
-    };
-    rust_files(&root.join("src"))
-        .iter()
-        .map(|path| read(path))
-        .collect()
-}
-
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let files = source(Path::new(env!("CARGO_MANIFEST_DIR")));
-    assert!(files.len() > 20, "only {} files found", files.len());
+    let files: Vec<(String, String)> = files_of(&["src"])
+        .into_iter()
+        .map(|(path, file)| (path, fs::read_to_string(file).unwrap()))
+        .collect();
     let found = circles(&files);
     assert!(
         found.is_empty(),

@@ -104,7 +104,7 @@ impl Adjustment {
     }
 
     /// How it differs from the plan, beside pauses; `None` where it does not.
-    pub(crate) fn difference(&self) -> Option<String> {
+    pub fn difference(&self) -> Option<String> {
         if let Some(rate_per_s) = self.held_rate_per_s {
             return Some(format!("held at {}", format_rate(rate_per_s)));
         }

@@ -21,7 +21,7 @@ use super::reqwest::ReqwestTransport;
 use super::transport::{OpenedConnections, RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{FileContent, Plan, Wire};
+use crate::plan::{ClientChoice, FileContent, Plan, Wire};
 use crate::protocol::{Failure, Hop, Request, Response};
 
 /// How much of a body is kept by a traced transport; bytes.
@@ -30,25 +30,54 @@ const KEPT: usize = 1 << 20;
 /// How much of the body of a request is built again; bytes.
 const REBUILT: usize = 16 << 10;
 
-/// The reqwest client, whose responses say what was sent and received.
-pub type TracedReqwestClient = HttpClient<Traced<ReqwestTransport>>;
+/// The client that a plan asks for, whose responses say what was sent and received. The direct one builds each
+/// request, rather than sending bytes that were encoded when the run began; they are the same.
+pub type TracedClient = HttpClient<Traced>;
 
-/// The direct client, whose responses say what was sent and received. It builds each request, rather
-/// than sending bytes that were encoded when the run began; they are the same.
-pub type TracedDirectClient = HttpClient<Traced<DirectTransport>>;
+/// The transport that a plan asks for, whose exchanges leave a [`Hop`] in the response. It is chosen for each
+/// exchange: time does not matter here, and the engine would have to be compiled for each of them.
+pub enum Traced {
+    /// That of the reqwest client.
+    Reqwest(ReqwestTransport),
+    /// That of the direct client.
+    Direct(DirectTransport),
+}
 
-/// A transport whose exchanges leave a [`Hop`] in the response.
-pub struct Traced<T>(T);
+/// What the sessions of a worker share.
+pub enum TracedResources {
+    /// Those of the reqwest client.
+    Reqwest(Rc<<ReqwestTransport as Transport>::Resources>),
+    /// Those of the direct client.
+    Direct(Rc<<DirectTransport as Transport>::Resources>),
+}
 
-impl<T: Transport> Transport for Traced<T> {
-    type Resources = T::Resources;
+impl Transport for Traced {
+    type Resources = TracedResources;
 
-    fn resources(plan: &Plan, tls: TlsConfig) -> Result<T::Resources, Error> {
-        T::resources(plan, tls)
+    fn resources(plan: &Plan, tls: TlsConfig) -> Result<TracedResources, Error> {
+        Ok(match plan.transport.client {
+            ClientChoice::Reqwest => {
+                TracedResources::Reqwest(Rc::new(ReqwestTransport::resources(plan, tls)?))
+            }
+            ClientChoice::Direct => {
+                TracedResources::Direct(Rc::new(DirectTransport::resources(plan, tls)?))
+            }
+        })
     }
 
-    fn open(resources: &Rc<T::Resources>, wires: &[Wire], local_address: Option<IpAddr>) -> Self {
-        Self(T::open(resources, wires, local_address))
+    fn open(
+        resources: &Rc<TracedResources>,
+        wires: &[Wire],
+        local_address: Option<IpAddr>,
+    ) -> Self {
+        match &**resources {
+            TracedResources::Reqwest(resources) => {
+                Self::Reqwest(ReqwestTransport::open(resources, wires, local_address))
+            }
+            TracedResources::Direct(resources) => {
+                Self::Direct(DirectTransport::open(resources, wires, local_address))
+            }
+        }
     }
 
     async fn exchange(
@@ -62,7 +91,10 @@ impl<T: Transport> Transport for Traced<T> {
         let before = (response.status.take(), response.version.take());
         response.body = Bytes::new();
         let started = Instant::now();
-        let ended = self.0.exchange(outgoing, &limits, response).await;
+        let ended = match self {
+            Self::Reqwest(transport) => transport.exchange(outgoing, &limits, response).await,
+            Self::Direct(transport) => transport.exchange(outgoing, &limits, response).await,
+        };
         hop.duration = started.elapsed();
         hop.status = response.status;
         hop.version = response.version;
@@ -78,7 +110,10 @@ impl<T: Transport> Transport for Traced<T> {
     }
 
     fn take_opened(&self) -> OpenedConnections {
-        self.0.take_opened()
+        match self {
+            Self::Reqwest(transport) => transport.take_opened(),
+            Self::Direct(transport) => transport.take_opened(),
+        }
     }
 }
 

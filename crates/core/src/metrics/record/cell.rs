@@ -189,7 +189,7 @@ pub struct MeasureCounts {
 }
 
 /// The name of all remote addresses beyond the first [`Cell::MAX_REMOTES`].
-pub(crate) const OTHER: &str = "other";
+pub const OTHER: &str = "other";
 
 impl Cell {
     /// How many remote addresses are kept apart.

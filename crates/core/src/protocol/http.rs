@@ -17,8 +17,8 @@ mod tests;
 mod traced;
 mod transport;
 
-pub(crate) use self::auth::basic::basic;
+pub use self::auth::basic::basic;
 pub use self::connect::{ConnectOptions, TlsConfig};
 pub use self::direct::DirectClient;
 pub use self::reqwest::{PageReader, ReqwestClient};
-pub use self::traced::{TracedDirectClient, TracedReqwestClient};
+pub use self::traced::TracedClient;

@@ -4,11 +4,10 @@
 //! response passes (`check`), what happens to the numbers (`metrics`). The engine never prints and
 //! never sees a file.
 
-mod closed;
 mod halt;
 mod health;
+mod http_engine;
 mod message;
-mod open;
 mod panics;
 mod preflight;
 mod schedule;
@@ -37,6 +36,7 @@ use health::Sampler;
 use health::machine::Machine;
 use message::{Finish, Orders, WorkerCommand, WorkerMessage};
 
+pub use http_engine::{EachSecond, HttpEngine};
 pub use panics::report_panics;
 pub use preflight::prepare;
 pub use schedule::control::{AdjustableLoad, LoadControl, SettingRefusal};

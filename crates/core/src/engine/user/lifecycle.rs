@@ -6,29 +6,72 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
 
 use super::User;
+use super::step_error::StepError;
 use super::trial::event::{TrialEvent, TrialPart};
+use super::values::Values;
 use super::worker_state::{EarlyEnd, LIFECYCLE_STREAM, WorkerState};
 use crate::metrics::{Outcome, Recorder};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::protocol::Client;
 
 /// One user of its own, whose requests are recorded nowhere. It keeps its cookies and its values from the
 /// set-up to the tear-down.
-pub struct LifecycleUser<C: Client> {
+pub struct LifecycleUser {
     /// That of [`Plan::around_load`].
     plan: Arc<Plan>,
-    user: User<C>,
+    user: Box<dyn Steps>,
     events: UnboundedReceiver<TrialEvent>,
 }
 
-impl<C: Client> LifecycleUser<C> {
+/// A user of whichever client.
+trait Steps {
+    /// Gives it the first values of its variables.
+    fn fill(&mut self) -> LocalBoxFuture<'_, ()>;
+
+    /// Carries out one part, and tells of it.
+    fn part<'a>(
+        &'a mut self,
+        part: TrialPart,
+        steps: &'a [Step],
+    ) -> LocalBoxFuture<'a, Result<(), StepError>>;
+
+    fn values(&self) -> &Values;
+
+    fn state(&self) -> &WorkerState;
+}
+
+impl<C: Client> Steps for User<C> {
+    fn fill(&mut self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(self.values.fill())
+    }
+
+    fn part<'a>(
+        &'a mut self,
+        part: TrialPart,
+        steps: &'a [Step],
+    ) -> LocalBoxFuture<'a, Result<(), StepError>> {
+        self.is_done = false;
+        Box::pin(User::part(self, part, steps))
+    }
+
+    fn values(&self) -> &Values {
+        &self.values
+    }
+
+    fn state(&self) -> &WorkerState {
+        &self.state
+    }
+}
+
+impl LifecycleUser {
     /// The user of the plan that [`Plan::around_load`] makes. `client` is a client for that plan.
-    pub fn new(plan: &Arc<Plan>, client: C) -> Self {
+    pub fn new<C: Client + 'static>(plan: &Arc<Plan>, client: C) -> Self {
         let (observer, events) = unbounded_channel();
         let recorder = Rc::new(Recorder::default());
         let mut state = WorkerState::new(plan.clone(), recorder, Instant::now());
@@ -39,7 +82,7 @@ impl<C: Client> LifecycleUser<C> {
         user.stream = LIFECYCLE_STREAM;
         Self {
             plan: plan.clone(),
-            user,
+            user: Box::new(user),
             events,
         }
     }
@@ -54,14 +97,14 @@ impl<C: Client> LifecycleUser<C> {
         given: impl IntoIterator<Item = usize>,
         on_event: impl FnMut(TrialEvent),
     ) -> Result<Vec<(usize, Value)>, String> {
-        self.user.values.fill().await;
+        self.user.fill().await;
         self.carry_out(TrialPart::Setup, on_event).await?;
-        match self.user.state.early_end() {
+        match self.user.state().early_end() {
             Some(EarlyEnd::Stopped) => return Err("a step `stop: run` ended it".to_owned()),
             Some(EarlyEnd::OutOfData) => return Err("its data has no more rows".to_owned()),
             None => {}
         }
-        let values = &self.user.values;
+        let values = self.user.values();
         let given = given.into_iter();
         Ok(given
             .filter_map(|variable| Some((variable, values.get(variable)?.clone())))
@@ -87,8 +130,7 @@ impl<C: Client> LifecycleUser<C> {
             TrialPart::Setup => &class.on_start,
             _ => &class.on_stop,
         };
-        user.is_done = false;
-        let recorder = user.state.recorder.clone();
+        let recorder = user.state().recorder.clone();
         let mut first = None;
         let mut tell = |event: TrialEvent| {
             first = first.take().or_else(|| failure(plan, &event));

@@ -188,7 +188,7 @@ pub struct Response {
     /// Secrets that were sent as credentials and were not known before the run. They must not be
     /// shown, though the service may repeat them.
     pub credentials: Vec<String>,
-    /// What was sent and received, where that is traced; see [`http::TracedReqwestClient`].
+    /// What was sent and received, where that is traced; see [`http::TracedClient`].
     pub hops: Vec<Hop>,
 }
 

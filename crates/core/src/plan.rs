@@ -4,8 +4,8 @@
 //! Here: plain data and pure functions of it. Not here: how a plan is written in YAML (`scenario`), how
 //! it is carried out (`engine`), or its results (`metrics`).
 
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixture;
 mod lifecycle;
 mod load;
 mod observation;

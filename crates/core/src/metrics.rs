@@ -5,8 +5,8 @@
 
 mod analysis;
 pub mod exported;
-#[cfg(test)]
-pub(crate) mod fixture;
+#[cfg(any(test, feature = "fixtures"))]
+pub mod fixture;
 mod histogram;
 mod observation;
 mod recent;
@@ -28,7 +28,7 @@ pub use histogram::{
 };
 pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
 pub use recent::RecentSeconds;
-pub(crate) use record::cell::OTHER;
+pub use record::cell::OTHER;
 pub use record::cell::{Cell, ComponentCounts, InstanceCounts, MeasureCounts, UseCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failure_sample::{

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::halt::Halt;
-use super::panics;
-use super::schedule::user_schedule::{UserSpan, user_spans};
-use super::user::User;
-use super::user::running_user::RunningUser;
-use super::user::worker_state::WorkerState;
+use crate::engine::halt::Halt;
+use crate::engine::panics;
+use crate::engine::schedule::user_schedule::{UserSpan, user_spans};
+use crate::engine::user::User;
+use crate::engine::user::running_user::RunningUser;
+use crate::engine::user::worker_state::WorkerState;
 use crate::metrics::Adjustment;
 use crate::protocol::Client;
 

@@ -431,21 +431,25 @@ async fn think_times_work_as_in_locust() {
         assert_eq!(simulated.samples.len(), requests, "{think_time:?}");
     }
     // Of an exponential distribution, 1 - e^-0.5 is below half of its mean.
+    let millis = Duration::from_millis;
     let drawn = [
-        (ThinkTime::Between(seconds(1), seconds(3)), 0.0),
-        (ThinkTime::Poisson(seconds(2)), 0.393),
-        (ThinkTime::Gaussian(seconds(2), seconds(1)), 0.159),
+        (ThinkTime::Between(millis(100), millis(300)), 0.0),
+        (ThinkTime::Poisson(millis(200)), 0.393),
+        (ThinkTime::Gaussian(millis(200), millis(100)), 0.159),
     ];
     for (think_time, short) in drawn {
-        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10_000.0)]), &[1]);
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1_000.0)]), &[1]);
         plan.classes[0].think_time = think_time;
         let simulated = run(&plan, takes(0)).await;
         let starts: Vec<u64> = simulated.samples.iter().map(|s| s.intended_us).collect();
         let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let share = |count: usize| count as f64 / gaps.len() as f64;
-        let mean = share(gaps.iter().sum::<u64>() as usize) / 1e6;
-        assert!((1.9..2.1).contains(&mean), "{think_time:?}: {mean}");
-        let below = share(gaps.iter().filter(|gap| **gap < 1_000_000).count());
+        let mean_ms = share(gaps.iter().sum::<u64>() as usize) / 1e3;
+        assert!(
+            (190.0..210.0).contains(&mean_ms),
+            "{think_time:?}: {mean_ms}"
+        );
+        let below = share(gaps.iter().filter(|gap| **gap < 100_000).count());
         assert!((below - short).abs() < 0.03, "{think_time:?}: {below}");
     }
 }

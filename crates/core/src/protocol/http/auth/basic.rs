@@ -6,6 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// The value of a header with name and password: RFC 7617.
-pub(crate) fn basic(name: &str, password: &str) -> String {
+pub fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }

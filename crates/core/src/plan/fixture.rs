@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 /// A closed or open model with these stages: `(level, ramp in s, duration in s)`.
-pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
+pub fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
     Load {
         model,
         stages: stages
@@ -29,7 +29,7 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
 }
 
 /// A plan with endpoints `a`, `b`, ... of these weights, each `GET /a?n={{ random_int }}`.
-pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
+pub fn plan(load: Load, weights: &[u32]) -> Plan {
     let endpoint = |i: usize| {
         let name = char::from(b'a' + i as u8).to_string();
         let slot = Slot::RandomInt(1, 1_000_000);

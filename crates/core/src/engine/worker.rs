@@ -1,5 +1,8 @@
 //! One worker: a thread with its own runtime, its share of the load, and its own recorder.
 
+mod closed;
+mod open;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,6 @@ use super::schedule::timer::Timer;
 use super::user::trial::event::TrialEvent;
 use super::user::worker_state::row_names::RowNames;
 use super::user::worker_state::{EarlyEnd, WorkerState};
-use super::{closed, open};
 use crate::error::Error;
 use crate::metrics::{Recorder, Tick};
 use crate::plan::{Load, Model, Plan};
