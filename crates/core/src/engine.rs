@@ -83,9 +83,8 @@ impl Stopper {
 }
 
 /// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
-/// with the ticks of all workers for one second, in order, and the health of the load generator in
-/// that second, and whether the load still went on; if it breaks then, the load ends as if it was
-/// [stopped](Stopper). The `control` can change the load while it goes on. An `observer` is told what happens, which takes time of the workers.
+/// [each second](EachSecond). The `control` can change the load while it goes on. An `observer` is
+/// told what happens, which takes time of the workers.
 ///
 /// # Errors
 /// When a thread, a runtime or a client cannot be created, or a worker dies.

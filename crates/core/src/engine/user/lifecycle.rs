@@ -34,7 +34,7 @@ trait Steps {
     /// Gives it the first values of its variables.
     fn fill(&mut self) -> LocalBoxFuture<'_, ()>;
 
-    /// Carries out one part, and tells of it.
+    /// Carries out one part, and tells of it; also if it was done before.
     fn part<'a>(
         &'a mut self,
         part: TrialPart,
