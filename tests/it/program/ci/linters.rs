@@ -66,6 +66,27 @@ fn the_action_and_the_jobs_of_gitlab_have_the_shape_that_their_schemas_demand() 
     check(&programs, &arguments, gitlab.dir.path());
 }
 
+/// This repository has several packages with programs, of which cargo installs none unless it is named.
+#[test]
+fn installing_from_git_names_the_package() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let mut found = 0;
+    for path in [
+        "src/cli/init/ci/Jenkinsfile",
+        "src/cli/init/ci/gitlab.yml",
+        "docs/ci.md",
+    ] {
+        let text = read(path);
+        let installs = text.lines().filter(|line| line.contains("cargo install"));
+        for line in installs.filter(|line| line.contains("--git")) {
+            found += 1;
+            let words = line.trim_end_matches('\'');
+            assert!(words.ends_with(" perfctl"), "{path}: {line}");
+        }
+    }
+    assert_eq!(found, 3);
+}
+
 #[test]
 fn shellcheck_finds_nothing_in_the_scripts() {
     let folder = root().join("ci/github");
