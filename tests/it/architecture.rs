@@ -5,12 +5,13 @@ mod circles;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use regex::Regex;
 
 /// What each module may use, besides `units`, `error` and itself. A new module needs a row here, and
 /// the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     (
         "cli",
         &[
@@ -72,8 +73,9 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("exporters", &["protocol", "metrics", "plan"]),
     ("check", &["protocol", "metrics", "plan"]),
     ("protocol", &["metrics", "plan"]),
-    ("metrics", &["plan"]),
-    ("plan", &["script"]),
+    ("metrics", &["plan", "histogram"]),
+    ("plan", &["script", "histogram"]),
+    ("histogram", &[]),
     ("script", &[]),
     ("demo", &[]),
     ("units", &[]),
@@ -85,7 +87,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
 const ONLY_IN: [(&str, &str); 8] = [
     ("reqwest", "src/protocol/http/reqwest"),
     ("serde_saphyr", "src/scenario"),
-    ("hdrhistogram", "src/metrics/histogram.rs"),
+    ("hdrhistogram", "src/histogram/dense.rs"),
     ("humantime", "src/units.rs"),
     ("minijinja", "src/plan/value/expression src/report/html.rs"),
     ("axum", "src/demo src/serve"),
@@ -102,22 +104,36 @@ const MAX_LINES: usize = 550;
 /// Most files side by side in a folder, so that a stranger finds the right one.
 const MAX_FILES: usize = 12;
 
-/// Where the load path is, which is a crate of its own: the rules are those of one program.
-const CORE: &str = "crates/core/";
+/// Where the libraries below the program are, and where they would be in it: the rules are those of one program.
+const LIBRARIES: [(&str, &str); 2] = [
+    ("crates/core/src/", "src/"),
+    ("crates/histogram/src/", "src/histogram/"),
+];
 
-/// The path of a file within its crate.
-fn in_crate(path: &str) -> &str {
-    path.strip_prefix(CORE).unwrap_or(path)
+/// The path of a file if all crates were one.
+fn in_program(path: &str) -> String {
+    if path == "crates/histogram/src/lib.rs" {
+        return "src/histogram.rs".to_owned();
+    }
+    let mut libraries = LIBRARIES.iter();
+    let moved = libraries.find_map(|(from, to)| Some(to.to_string() + path.strip_prefix(from)?));
+    moved.unwrap_or_else(|| path.to_owned())
 }
 
-/// The files of both crates in these folders, with their paths from the root.
+/// The text of a file if all crates were one: histograms are a module of that.
+fn text_in_program(path: &str, text: &str) -> String {
+    let text = match path.starts_with("crates/histogram/") {
+        true => text.replace("crate::", "crate::histogram::"),
+        false => text.to_owned(),
+    };
+    text.replace("perfctl_histogram::", "crate::histogram::")
+}
+
+/// The files of all crates in these folders, with their paths from the root.
 fn files_of(folders: &[&str]) -> Vec<(String, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let core = [format!("{CORE}src")];
-    let folders = folders
-        .iter()
-        .copied()
-        .chain(core.iter().map(String::as_str));
+    let libraries = LIBRARIES.iter().map(|(folder, _)| *folder);
+    let folders = folders.iter().copied().chain(libraries);
     let files = folders.flat_map(|folder| rust_files(&root.join(folder)));
     let named = files.map(|file| {
         let path = file.strip_prefix(root).unwrap().to_string_lossy();
@@ -137,7 +153,8 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             "{path}: {length} lines, at most {MAX_LINES}; split it along a noun"
         ));
     }
-    let Some(inside) = in_crate(path).strip_prefix("src/") else {
+    let place_in_program = in_program(path);
+    let Some(inside) = place_in_program.strip_prefix("src/") else {
         return found;
     };
     if !text.starts_with("//!") {
@@ -145,7 +162,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             "{path}:1: starts without `//!`: say what belongs here and what does not"
         ));
     }
-    let code = without_comments(text);
+    let code = without_comments(&text_in_program(path, text));
     if let Some(line) = place(&code, r"\bunsafe\b") {
         found.push(format!("{path}:{line}: unsafe code"));
     }
@@ -157,7 +174,9 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     for (library, home) in ONLY_IN {
         // A module of ours may have the library's name: `self::reqwest::`.
         let named = format!(r"(?m)(^|[^:\w\n]|\W::){library}::|\buse {library}\b");
-        if !home.split(' ').any(|home| in_crate(path).starts_with(home))
+        if !home
+            .split(' ')
+            .any(|home| place_in_program.starts_with(home))
             && let Some(line) = place(&code, &named)
         {
             found.push(format!(
@@ -191,7 +210,7 @@ fn wrong_uses(path: &str, module: &str, code: &str) -> Vec<String> {
 
 /// Lines and names of the top-level modules in `crate::name` and `crate::{name, name::...}`.
 fn used_modules(code: &str) -> Vec<(usize, String)> {
-    let paths = Regex::new(r"\bcrate::(?:(?<name>[a-z_]+)|(?<group>\{[^;]*;))").unwrap();
+    let paths = compiled(r"\bcrate::(?:(?<name>[a-z_]+)|(?<group>\{[^;]*;))");
     let mut used = Vec::new();
     for path in paths.captures_iter(code) {
         let line = line_of(code, path.get(0).unwrap().start());
@@ -230,8 +249,19 @@ fn first_names(group: &str) -> Vec<String> {
 }
 
 fn place(code: &str, pattern: &str) -> Option<usize> {
-    let found = Regex::new(pattern).unwrap().find(code)?;
+    let found = compiled(pattern).find(code)?;
     Some(line_of(code, found.start()))
+}
+
+/// The pattern, compiled once: hundreds of files are searched for each.
+fn compiled(pattern: &str) -> Regex {
+    static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap();
+    let compile = || Regex::new(pattern).unwrap();
+    compiled
+        .entry(pattern.to_owned())
+        .or_insert_with(compile)
+        .clone()
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -241,7 +271,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 /// The text with the content of its comments removed and its lines kept.
 fn without_comments(text: &str) -> String {
     // Not within `https://`, which stands in texts.
-    let comment = Regex::new(r"(?m)(^|[^:])//.*$").unwrap();
+    let comment = compiled(r"(?m)(^|[^:])//.*$");
     comment.replace_all(text, "$1").into_owned()
 }
 
@@ -289,7 +319,7 @@ fn no_folder_is_crowded() {
     let files = files_of(&["src", "tests", "benches"]);
     let paths = files.iter().map(|(path, _)| path.as_str());
     // The face of a crate lists its modules.
-    let listed = paths.filter(|path| in_crate(path).matches('/').count() > 1);
+    let listed = paths.filter(|path| in_program(path).matches('/').count() > 1);
     let found = crowded_folders(listed);
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 
@@ -345,6 +375,16 @@ fn each_rule_is_noticed_when_broken() {
             "src/cli/run.rs",
             "//! x\nuse minijinja as templates;",
             "src/cli/run.rs:2: uses minijinja",
+        ),
+        (
+            "crates/histogram/src/sparse.rs",
+            "//! x\nuse hdrhistogram::Histogram;",
+            "crates/histogram/src/sparse.rs:2: uses hdrhistogram",
+        ),
+        (
+            "crates/core/src/script/user.rs",
+            "//! x\nuse perfctl_histogram::Histogram;",
+            "crates/core/src/script/user.rs:2: `script` uses `histogram`",
         ),
         (
             "src/units.rs",
@@ -403,7 +443,7 @@ fn durations_do_not_come_from_the_wall_clock() {
     for (path, file) in files_of(&["src"]) {
         let text = fs::read_to_string(&file).unwrap();
         assert!(
-            !clock.is_match(&text) || ALLOWED.contains(&in_crate(&path)),
+            !clock.is_match(&text) || ALLOWED.contains(&in_program(&path).as_str()),
             "{path}"
         );
     }

@@ -7,7 +7,6 @@ mod analysis;
 pub mod exported;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixture;
-mod histogram;
 mod observation;
 mod recent;
 mod record;
@@ -23,10 +22,10 @@ pub use analysis::statistics::{ComponentSummary, Latency, Summary, Window};
 pub use analysis::steady::{median, trend};
 pub use analysis::windows::WorstWindow;
 pub use analysis::windows::live::LiveWindows;
-pub use histogram::{
+pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
+pub use perfctl_histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
-pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
 pub use recent::RecentSeconds;
 pub use record::cell::OTHER;
 pub use record::cell::{Cell, ComponentCounts, InstanceCounts, MeasureCounts, UseCounts};

@@ -33,6 +33,7 @@ pub use load::{Arrivals, Load, Model, Phase, Segment, Shape, Stage};
 pub use observation::{
     HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit, Selector, unquoted,
 };
+pub use perfctl_histogram::Percentile;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
@@ -43,8 +44,8 @@ pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{
-    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, Percentile,
-    Scale, Slo, SloScope,
+    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, Scale, Slo,
+    SloScope,
 };
 pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,

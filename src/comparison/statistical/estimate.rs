@@ -6,7 +6,7 @@
 //! influence that each second has on the metric. Nothing is resampled. Not here: how runs are
 //! compared (`difference`).
 
-use crate::metrics::{Cell, Histogram, Outcome, middle_of_bucket};
+use crate::metrics::{Cell, Histogram, Outcome, SparseHistogram, middle_of_bucket};
 
 /// A metric of one run: the natural logarithm, and its standard error within the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,11 +19,8 @@ pub(super) struct Estimate {
 #[derive(Debug, Default)]
 pub(super) struct Seconds<'a> {
     seconds: Vec<Vec<&'a Cell>>,
-    /// `(lowest value of the bucket, count)` of all response times, timeouts at their age: second
-    /// by second in one vector, since each metric reads all of them.
-    times: Vec<(u64, u64)>,
-    /// For each second, where in `times` it ends.
-    ends: Vec<usize>,
+    /// Response times in each second.
+    counts: Vec<f64>,
     /// `(lowest value of the bucket, how many values are in it or below)`, ascending.
     cumulative: Vec<(u64, u64)>,
 }
@@ -43,37 +40,17 @@ impl<'a> Seconds<'a> {
     /// From the cells in each full second.
     pub(super) fn new(seconds: Vec<Vec<&'a Cell>>) -> Self {
         let mut all = Histogram::default();
-        let (mut times, mut ends) = (Vec::new(), Vec::with_capacity(seconds.len()));
-        for cells in &seconds {
-            for cell in cells {
-                for histogram in [&cell.response, &cell.censored] {
-                    all.add(histogram);
-                    times.extend(histogram.iter());
-                }
-            }
-            ends.push(times.len());
-        }
-        let mut below = 0;
-        let cumulative = all.recorded().map(|(lowest, count)| {
-            below += count;
-            (lowest, below)
-        });
+        seconds
+            .iter()
+            .flat_map(times)
+            .for_each(|times| all.add(times));
+        let count =
+            |cells: &Vec<&Cell>| times(cells).map(SparseHistogram::count).sum::<u64>() as f64;
         Self {
-            cumulative: cumulative.collect(),
-            times,
-            ends,
+            cumulative: all.cumulative(),
+            counts: seconds.iter().map(count).collect(),
             seconds,
         }
-    }
-
-    /// The response times of each second.
-    fn times(&self) -> impl Iterator<Item = &[(u64, u64)]> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let second = &self.times[start..*end];
-            start = *end;
-            second
-        })
     }
 
     /// How many response times there are.
@@ -96,13 +73,9 @@ impl<'a> Seconds<'a> {
         let total = self.count() as f64;
         let (bucket, below) = self.bucket_at(quantile)?;
         let share = below as f64 / total;
-        let series = self.times().map(|times| {
-            let (mut up_to, mut all) = (0, 0);
-            for (lowest, count) in times {
-                all += count;
-                up_to += if *lowest <= bucket { *count } else { 0 };
-            }
-            up_to as f64 - share * all as f64
+        let series = self.seconds.iter().zip(&self.counts).map(|(cells, count)| {
+            let up_to: u64 = times(cells).map(|times| times.count_up_to(bucket)).sum();
+            up_to as f64 - share * count
         });
         let error = variance_of_sum(&series.collect::<Vec<_>>()).sqrt() / total;
         let log_at = |quantile: f64| {
@@ -118,20 +91,15 @@ impl<'a> Seconds<'a> {
 
     /// The mean response time; `None` without any.
     pub(super) fn mean(&self) -> Option<Estimate> {
-        let sums: Vec<(f64, f64)> = self
-            .times()
-            .map(|times| {
-                times.iter().fold((0.0, 0.0), |(sum, count), (lowest, n)| {
-                    let n = *n as f64;
-                    (sum + middle_of_bucket(*lowest) * n, count + n)
-                })
-            })
-            .collect();
-        let (sum, count) = sums
+        let sum = |cells: &Vec<&Cell>| times(cells).map(SparseHistogram::sum_of_middles).sum();
+        let sums: Vec<f64> = self.seconds.iter().map(sum).collect();
+        let sum = sums.iter().sum::<f64>();
+        let mean = sum / self.count() as f64;
+        let series = sums
             .iter()
-            .fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-        let mean = sum / count;
-        let series: Vec<f64> = sums.iter().map(|(sum, n)| sum - mean * n).collect();
+            .zip(&self.counts)
+            .map(|(sum, count)| sum - mean * count);
+        let series: Vec<f64> = series.collect();
         Some(Estimate {
             log: mean.ln(),
             error: variance_of_sum(&series).sqrt() / sum,
@@ -184,6 +152,13 @@ impl<'a> Seconds<'a> {
     }
 }
 
+/// The response times of a second, timeouts at their age.
+fn times<'c>(cells: &'c Vec<&Cell>) -> impl Iterator<Item = &'c SparseHistogram> {
+    cells
+        .iter()
+        .flat_map(|cell| [&cell.response, &cell.censored])
+}
+
 impl Estimate {
     /// Whether it is a number: no values, or only zeros, have no logarithm.
     fn is_sound(&self) -> bool {
@@ -232,7 +207,6 @@ mod tests {
 
     use super::*;
     use crate::comparison::statistical::golden;
-    use crate::metrics::SparseHistogram;
 
     fn cell(pairs: Vec<u64>, outcome: Outcome) -> Cell {
         let count = pairs.chunks(2).map(|pair| pair[1]).sum();

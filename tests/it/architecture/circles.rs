@@ -6,14 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use regex::Regex;
-
-use super::{files_of, in_crate, without_comments};
+use super::{compiled, files_of, in_program, text_in_program, without_comments};
 
 /// A path of a module or an item, from the crate's root: `["plan", "Plan"]`.
 type ItemPath = Vec<String>;
 
-/// The files of both crates, what each exports, and what each uses.
+/// The files of all crates, what each exports, and what each uses.
 struct Imports {
     /// The module of each file, such as `plan::load`; the root is empty.
     modules: BTreeSet<String>,
@@ -25,7 +23,8 @@ struct Imports {
 
 /// The module of a file, or `None` for what is left out: tests, fixtures and `main.rs`.
 fn module_of(path: &str) -> Option<String> {
-    let module = in_crate(path).strip_prefix("src/")?.strip_suffix(".rs")?;
+    let path = in_program(path);
+    let module = path.strip_prefix("src/")?.strip_suffix(".rs")?;
     let module = module.replace('/', "::");
     match module.as_str() {
         "main" => None,
@@ -92,11 +91,13 @@ impl Imports {
     }
 
     fn read_module(&mut self, module: &str, text: &str) {
-        let inline = Regex::new(r"(?ms)^(#\[cfg\(test\)\]\n)?mod \w+ \{\n.*?^\}\n").unwrap();
-        let statement = Regex::new(r"(?m)^\s*(?<public>pub(?:\([^)]*\))? )?use (?<tree>[^;]+);");
-        let statement = statement.unwrap();
+        let inline = compiled(r"(?ms)^(#\[cfg\(test\)\]\n)?mod \w+ \{\n.*?^\}\n");
+        let statement = compiled(r"(?m)^\s*(?<public>pub(?:\([^)]*\))? )?use (?<tree>[^;]+);");
         let text = inline.replace_all(&without_comments(text), "").into_owned();
         let code = statement.replace_all(&text, "").into_owned();
+        let words: BTreeSet<&str> = code
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .collect();
         let (mut in_scope, mut used) = (BTreeMap::new(), Vec::new());
         for found in statement.captures_iter(&text) {
             let paths = leaves(&found["tree"].replace('\n', " "));
@@ -104,14 +105,13 @@ impl Imports {
                 let Some(name) = path.last().filter(|name| *name != "*") else {
                     continue;
                 };
-                let is_named = Regex::new(&format!(r"\b{name}\b")).unwrap().is_match(&code);
-                if found.name("public").is_none() || is_named {
+                if found.name("public").is_none() || words.contains(name.as_str()) {
                     used.push(path.clone());
                 }
                 in_scope.insert(name.clone(), path);
             }
         }
-        let path = Regex::new(r"(?<before>[:\w.]?)\b(?<path>[a-z_]+(?:::\w+)+)").unwrap();
+        let path = compiled(r"(?<before>[:\w.]?)\b(?<path>[a-z_]+(?:::\w+)+)");
         let paths = path.captures_iter(&code);
         let whole = paths.filter(|found| found["before"].is_empty());
         used.extend(whole.filter_map(|found| self.absolute(&found["path"], module)));
@@ -216,7 +216,10 @@ fn circles(files: &[(String, String)]) -> Vec<String> {
 fn no_files_import_each_other_in_a_circle() {
     let files: Vec<(String, String)> = files_of(&["src"])
         .into_iter()
-        .map(|(path, file)| (path, fs::read_to_string(file).unwrap()))
+        .map(|(path, file)| {
+            let text = fs::read_to_string(file).unwrap();
+            (path.clone(), text_in_program(&path, &text))
+        })
         .collect();
     let found = circles(&files);
     assert!(

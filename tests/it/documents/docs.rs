@@ -349,7 +349,11 @@ fn every_module_is_in_the_architecture() {
     let modules = modules
         .captures_iter(&libraries)
         .map(|module| module[1].to_owned());
-    assert_eq!(sorted(documented), sorted(modules.collect()));
+    let histogram = std::iter::once("histogram".to_owned());
+    assert_eq!(
+        sorted(documented),
+        sorted(modules.chain(histogram).collect())
+    );
 }
 
 #[test]

@@ -81,8 +81,8 @@ impl RunResult {
 
     /// Dropped and planned arrivals of the measured phases.
     fn measured_arrivals(&self) -> (u64, u64) {
-        let cell = self.cell(None, Window::Measured);
-        (cell.count(is_dropped), cell.count(|_| true))
+        let count = |select: fn(Outcome) -> bool| self.count_in(None, Window::Measured, select);
+        (count(is_dropped), count(|_| true))
     }
 
     fn dropped_late(&self) -> Option<Concern> {

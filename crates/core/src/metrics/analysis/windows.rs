@@ -8,7 +8,6 @@
 
 pub mod live;
 mod observations;
-mod ranked_counts;
 mod tally;
 
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 
-use super::ranked_counts::RankedCounts;
-use crate::metrics::histogram::{highest_at, rank};
+use perfctl_histogram::{RankedCounts, highest_at, rank};
+
 use crate::metrics::{Cell, Outcome, SparseHistogram};
 use crate::plan::{Direction, Metric, Percentile};
 

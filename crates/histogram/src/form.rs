@@ -5,7 +5,8 @@ use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeStruct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{SparseHistogram, bucket_index, checked_lowest_at, lowest_of_bucket};
+use crate::bucket::{bucket_index, checked_lowest_at, lowest_of_bucket};
+use crate::sparse::SparseHistogram;
 
 /// Sum, minimum, maximum and steps, or nothing of an empty histogram. The steps start at the bucket of the minimum,
 /// which has one value: a positive one is the distance in buckets to the next value, a negative one is how many

@@ -1,13 +1,13 @@
 //! Counts by bucket that change with each second, and the bucket of a rank among them.
 //!
-//! Not here: buckets and percentiles of a histogram (`histogram`).
+//! Not here: histograms that only grow (`dense`, `sparse`).
 
-use crate::metrics::bucket_index;
+use crate::bucket::bucket_index;
 
 /// Counts by bucket, that can be added and taken out, and tell the bucket of a rank: a Fenwick tree (Fenwick 1994),
 /// in which all three take a time that grows with the logarithm of the number of buckets.
 #[derive(Debug, Default)]
-pub(super) struct RankedCounts {
+pub struct RankedCounts {
     /// At each position from 1, the sum of as many counts before it as its lowest bit says.
     sums: Vec<u64>,
     count: u64,
@@ -15,7 +15,7 @@ pub(super) struct RankedCounts {
 
 impl RankedCounts {
     /// Adds values of a bucket, which is given by one of them.
-    pub(super) fn add(&mut self, bucket: u64, count: u64) {
+    pub fn add(&mut self, bucket: u64, count: u64) {
         let position = bucket_index(bucket) + 1;
         self.grow(position);
         self.count += count;
@@ -23,12 +23,12 @@ impl RankedCounts {
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count
     }
 
     /// Takes out what was added.
-    pub(super) fn remove(&mut self, bucket: u64, count: u64) {
+    pub fn remove(&mut self, bucket: u64, count: u64) {
         self.count -= count;
         self.each(bucket_index(bucket) + 1, |sum| *sum -= count);
     }
@@ -53,7 +53,7 @@ impl RankedCounts {
     }
 
     /// The position of the bucket that has the value of this rank, which counts from 1.
-    pub(super) fn bucket_of(&self, rank: u64) -> usize {
+    pub fn bucket_of(&self, rank: u64) -> usize {
         let mut position = 0;
         let mut before = 0;
         let mut step = self.sums.len().saturating_sub(1);
