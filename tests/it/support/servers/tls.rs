@@ -87,10 +87,7 @@ impl Authority {
             .with_webpki_verifier(verifier.clone())
             .with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        TlsConfig {
-            config,
-            verifier: Some(verifier),
-        }
+        TlsConfig { config, verifier }
     }
 
     /// A certificate of a client, and its key.

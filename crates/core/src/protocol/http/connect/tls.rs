@@ -1,7 +1,7 @@
 //! The TLS configuration that all workers share: trusted certificates and client certificate; and what every client
 //! offers and keeps.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -36,8 +36,8 @@ pub(crate) fn protocols(version: HttpChoice) -> Vec<Vec<u8>> {
 pub struct TlsConfig {
     /// Without its own store of sessions: each virtual user has one.
     pub config: rustls::ClientConfig,
-    /// What `config` verifies certificates with; `None` if it accepts none.
-    pub verifier: Option<Arc<dyn ServerCertVerifier>>,
+    /// What `config` verifies certificates with.
+    pub verifier: Arc<dyn ServerCertVerifier>,
 }
 
 /// The TLS configuration that all workers share: the certificates this machine and the plan trust,
@@ -47,34 +47,28 @@ pub struct TlsConfig {
 /// When this machine has no certificates and `plan` needs some.
 pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = || {
-        rustls::ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Tls(error.to_string()))
-    };
     let tls = &plan.transport.tls;
-    let extra = || tls.authorities.iter().flat_map(|one| &one.certificates);
-    let verifier: Option<Arc<dyn ServerCertVerifier>> = if tls.insecure {
-        Some(Arc::new(NoVerification::new(&provider)))
+    let verifier: Arc<dyn ServerCertVerifier> = if tls.insecure {
+        Arc::new(NoVerification::new(&provider))
     } else {
-        match Verifier::new_with_extra_roots(extra().cloned(), provider.clone()) {
-            Ok(verifier) => Some(Arc::new(TrustVerifier {
-                verifier,
-                given: extra().cloned().collect(),
-            })),
-            Err(error) if needs_certificates(plan, base) => {
-                return Err(Error::Certificates(error.to_string()));
-            }
-            // Nothing is verified: no URL of the plan is https.
-            Err(_) => None,
+        let authorities = tls.authorities.iter();
+        let given = authorities.flat_map(|one| one.certificates.iter().cloned());
+        let trust = TrustVerifier::new(provider.clone(), given.collect());
+        // Hundreds of files, which a plan of plain HTTP has no use for.
+        let read = match has_url(plan, base, |url| !is_plain(url)) || plan.script.is_some() {
+            true => trust.verifier().map(drop),
+            false => Ok(()),
+        };
+        if let (Err(error), true) = (read, has_url(plan, base, |url| url.starts_with("https:"))) {
+            return Err(Error::Certificates(error.to_string()));
         }
+        Arc::new(trust)
     };
-    let trusting = match &verifier {
-        Some(verifier) => builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier.clone()),
-        None => builder()?.with_root_certificates(rustls::RootCertStore::empty()),
-    };
+    let trusting = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Tls(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier.clone());
     let mut config = match &tls.identity {
         None => trusting.with_no_client_auth(),
         Some(identity) => trusting.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
@@ -85,22 +79,54 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
     Ok(TlsConfig { config, verifier })
 }
 
-fn needs_certificates(plan: &Plan, base: &str) -> bool {
-    let is_https = |url: &str| url.starts_with("https:");
-    let has_token = |auth: &Auth| auth.token_url().is_some_and(is_https);
-    is_https(base)
-        || (plan.transport.proxy.iter()).any(|proxy| is_https(&proxy.url))
+/// Whether a URL that is known before the run, as far as it is known, is one that `select` takes: that of the service,
+/// of a proxy, of an endpoint or of a token.
+fn has_url(plan: &Plan, base: &str, select: impl Fn(&str) -> bool + Copy) -> bool {
+    let has_token = |auth: &Auth| auth.token_url().is_some_and(select);
+    select(base)
+        || (plan.transport.proxy.iter()).any(|proxy| select(&proxy.url))
         || (plan.endpoints.iter()).any(|endpoint| {
-            is_https(endpoint.url.source()) || endpoint.auth.as_deref().is_some_and(has_token)
+            select(endpoint.url.source())
+                || endpoint.host.as_deref().is_some_and(select)
+                || endpoint.auth.as_deref().is_some_and(has_token)
         })
+}
+
+/// Whether it is on the service, or without TLS. What starts with a template may be anything.
+fn is_plain(url: &str) -> bool {
+    url.starts_with('/') || url.starts_with("http:")
 }
 
 /// Trusts what the machine trusts and the certificates that the plan names: as CAs, and where a server
 /// shows one of them itself. `openssl req -x509` makes such a certificate, which is its own CA.
 #[derive(Debug)]
 struct TrustVerifier {
-    verifier: Verifier,
+    provider: Arc<CryptoProvider>,
     given: Vec<CertificateDer<'static>>,
+    /// Read from the machine when it is first needed: a redirect may lead to TLS that no plan knew of.
+    verifier: OnceLock<Result<Verifier, rustls::Error>>,
+}
+
+impl TrustVerifier {
+    fn new(provider: Arc<CryptoProvider>, given: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            provider,
+            given,
+            verifier: OnceLock::new(),
+        }
+    }
+
+    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
+        let read = || Verifier::new_with_extra_roots(self.given.clone(), self.provider.clone());
+        self.verifier
+            .get_or_init(read)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
+        &self.provider.signature_verification_algorithms
+    }
 }
 
 impl ServerCertVerifier for TrustVerifier {
@@ -112,7 +138,7 @@ impl ServerCertVerifier for TrustVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = (self.verifier).verify_server_cert(
+        let verified = self.verifier()?.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -135,7 +161,7 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        (self.verifier).verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, self.algorithms())
     }
 
     fn verify_tls13_signature(
@@ -144,11 +170,11 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        (self.verifier).verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, self.algorithms())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.algorithms().supported_schemes()
     }
 }
 
@@ -203,5 +229,32 @@ impl ServerCertVerifier for NoVerification {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{load, plan};
+    use crate::plan::{Model, Template};
+
+    #[test]
+    fn the_certificates_of_this_machine_are_read_where_a_url_may_need_them() {
+        for (base, url, is_read) in [
+            ("http://127.0.0.1:1", "/a", false),
+            ("http://127.0.0.1:1", "http://a.example/", false),
+            ("https://127.0.0.1:1", "/a", true),
+            ("http://127.0.0.1:1", "https://a.example/", true),
+            ("http://127.0.0.1:1", "{{ url }}", true),
+        ] {
+            let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+            plan.endpoints[0].url = Template::literal(url);
+            let shown = match tls_config(&plan, base) {
+                Ok(tls) => format!("{:?}", tls.verifier),
+                Err(Error::Certificates(_)) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(!shown.contains("<uninit>"), is_read, "{base} {url}");
+        }
     }
 }

@@ -143,10 +143,8 @@ impl Connector {
         let mut tls = self.tls.config.clone();
         let tickets = TlsSessions::new(probe.clone(), self.is_resuming);
         tls.resumption = Resumption::store(Arc::new(tickets));
-        if let Some(verifier) = &self.tls.verifier {
-            let watched = WatchedVerifier::new(verifier.clone(), probe.clone());
-            tls.dangerous().set_certificate_verifier(Arc::new(watched));
-        }
+        let watched = WatchedVerifier::new(self.tls.verifier.clone(), probe.clone());
+        tls.dangerous().set_certificate_verifier(Arc::new(watched));
         tls
     }
 
