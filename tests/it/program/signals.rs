@@ -1,9 +1,9 @@
 //! Runs that are stopped or killed, or whose output nobody reads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::support::scenario::{count, outcomes, target, wait_until};
-use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal, Terminal, skip};
+use crate::support::{Fault, Misbehaving, Perfctl, Signal, Terminal, skip};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
 
@@ -16,12 +16,6 @@ fn on_demo(options: &str) -> (Demo, Perfctl) {
         .args(["-t", "10m"])
         .args(options.split_whitespace());
     (demo, run)
-}
-
-/// The directory of the only run.
-fn run_dir(run: &Running) -> PathBuf {
-    let mut runs = std::fs::read_dir(run.dir().join("results")).unwrap();
-    runs.next().unwrap().unwrap().path()
 }
 
 /// How many seconds the journal in `dir` holds, beside its header.
@@ -97,7 +91,7 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
         .expect_stdout("")
         .spawn();
     wait_until("hanging", || hangs.requests() == 2);
-    let dir = run_dir(&run);
+    let dir = run.run_dir();
     // The current second, and one more to be sure.
     let before = seconds(&dir);
     wait_until("in the journal", || seconds(&dir) >= before + 2);
@@ -181,7 +175,7 @@ fn a_killed_run_is_recovered_up_to_its_last_second() {
     let (demo, run) = on_demo("");
     let run = run.spawn();
     wait_until("under load", || demo.requests() > 0);
-    let dir = run_dir(&run);
+    let dir = run.run_dir();
     wait_until("in the journal", || seconds(&dir) >= 2);
     run.signal(Signal::Kill);
     let completed = run.wait();

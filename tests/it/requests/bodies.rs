@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use perfctl::metrics::{Outcome, RunResult};
+use perfctl::metrics::{Outcome, RunResult, SecondsFollower};
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, Seen, answer, ok};
@@ -296,10 +296,10 @@ fn a_file_that_changes_during_the_run_is_not_sent() {
     wait_until("sent", || !server.seen().is_empty());
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     file.set_len(LARGE + 1).unwrap();
+    let journal = running.run_dir().join("journal.jsonl");
     wait_until("noticed", || {
-        let before = server.seen().len();
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        server.seen().len() == before
+        let seconds = SecondsFollower::new(journal.clone()).advance().unwrap();
+        seconds.iter().any(|second| second.failures > 0)
     });
     running.signal(crate::support::Signal::Int);
     let completed = running.wait();

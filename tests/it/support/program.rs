@@ -317,6 +317,12 @@ impl Running {
         }
     }
 
+    /// The directory of the only run so far.
+    pub fn run_dir(&self) -> PathBuf {
+        let mut runs = std::fs::read_dir(self.dir().join("results")).unwrap();
+        runs.next().unwrap().unwrap().path()
+    }
+
     /// Waits for its end and checks what was expected.
     #[track_caller]
     pub fn wait(mut self) -> Completed {
