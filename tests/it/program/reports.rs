@@ -205,8 +205,8 @@ fn without_a_terminal_there_is_a_line_of_progress_every_ten_seconds() {
 fn no_line_is_wider_than_80_columns() {
     let long = "a very long name of an endpoint, longer than anybody would ever wish to read it";
     let endpoints = format!(
-        "- {{name: \"{long}\", get: /status/404, slo: {{p99.9: 1us, error_rate: 1%}}}}\n\
-         - {{name: \"請求書一覧請求書一覧請求書一覧請求書一覧請求書一覧\", get: /health}}\n"
+        "- {{name: \"{long}\", get: /status/404, think_time: 10ms, slo: {{p99.9: 1us, error_rate: 1%}}}}\n\
+         - {{name: \"請求書一覧請求書一覧請求書一覧請求書一覧請求書一覧\", get: /health, think_time: 10ms}}\n"
     );
     let options = [
         ["--rate", "100"],

@@ -31,7 +31,10 @@ fn run(host: &str, options: &str) -> Completed {
 }
 
 fn a_refused_connection_is_connect_refused_and_the_run_completes() {
-    let completed = run(&format!("http://{}", closed_port()), "-t 1s");
+    let completed = run(
+        &format!("http://{}", closed_port()),
+        "-t 1s --think-time 10ms",
+    );
     let result = completed.result();
     let refused = count(&result, Outcome::ConnectRefused);
     assert!(refused > 0);

@@ -19,7 +19,7 @@ endpoints:
 - {name: "</table><svg onload=alert(1)>", get: /status/404}
 slo: {error_rate: 50%, p95: 30s}
 profiles:
-  quick: {stages: [{name: "<b>steady</b>", users: 2, ramp: 0s, duration: 2s}]}
+  quick: {stages: [{name: "<b>steady</b>", users: 2, ramp: 0s, duration: 1s}]}
   long: {stages: [{name: first, users: 2, ramp: 5s, duration: 5s}, {name: second, users: 4, ramp: 5s, duration: 40s}]}
 "#;
 

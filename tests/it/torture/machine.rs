@@ -66,7 +66,7 @@ fn row_10_12_memory_stays_flat_whatever_the_length_of_head_and_body() {
 fn row_13_17_memory_stays_flat_with_bombs_and_large_heads() {
     let checked = "{get: /, check: {body_contains: x}}";
     memory_stays_flat(vec![
-        (gzipped(&bomb()), checked, "body_too_large"),
+        (gzipped(bomb()), checked, "body_too_large"),
         (large_header(1_000_000), "{get: /}", "protocol"),
     ]);
 }
@@ -147,7 +147,7 @@ fn row_09_a_machine_without_free_ports_makes_the_run_invalid() {
     std::fs::write(dir.path().join("scenario.yaml"), yaml).unwrap();
     let run = "$PERFCTL demo --port 8080 > demo.txt & demo=$!
         for try in $(seq 400); do grep -q listening demo.txt && break; sleep 0.05; done
-        $PERFCTL run scenario.yaml -u 80 -r 200 -t 1s --format json --no-progress
+        $PERFCTL run scenario.yaml -u 80 -r 200 -t 1s --think-time 20ms --format json --no-progress
         kill $demo";
     let report = namespace.run(run, dir.path());
     let report: serde_json::Value = serde_json::from_str(&report).unwrap();

@@ -123,8 +123,8 @@ fn users_of_whom_nothing_is_measured_hold_nothing() {
 
 #[test]
 fn limits_that_abort_a_run_do_not_end_a_level() {
-    let broken =
-        "slo: {p95: 5s}\nabort: {error_rate: '> 0% for 2s'}\nendpoints: [{get: /status/500}]\n";
+    let broken = "slo: {p95: 5s}\nabort: {error_rate: '> 0% for 2s'}\n\
+        endpoints: [{get: /status/500, think_time: 20ms}]\n";
     // A warm-up of 3 s, in which the limit would be broken.
     let found = search_users(broken, "--hold 8s", 1);
     assert!(!found.stderr.contains("abort"), "{}", found.stderr);
@@ -180,7 +180,7 @@ fn validated(scenario: &str, status: i32) -> (Value, Value) {
 
 #[test]
 fn a_target_is_validated_by_four_runs_and_one_verdict() {
-    let healthy = "slo: {p95: 5s, error_rate: 1%}\nendpoints: [{name: health, get: /health}]\n";
+    let healthy = "slo: {p95: 5s, error_rate: 1%}\nendpoints: [{name: health, get: /health, think_time: 20ms}]\n";
     let (printed, stored) = validated(healthy, 0);
     assert_eq!(printed, stored);
     assert_eq!(printed["verdict"], "pass");

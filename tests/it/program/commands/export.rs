@@ -119,7 +119,7 @@ struct World {
 }
 
 #[track_caller]
-fn check_worlds(rules: &str, worlds: &[World]) {
+fn check_worlds(rules: &str, evaluated_every: &str, worlds: &[World]) {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("x.rules.yml"), rules).unwrap();
     let tests = worlds.iter().map(|world| {
@@ -136,7 +136,7 @@ fn check_worlds(rules: &str, worlds: &[World]) {
     });
     let tests = json!({
         "rule_files": ["x.rules.yml"],
-        "evaluation_interval": worlds[0].interval,
+        "evaluation_interval": evaluated_every,
         "tests": tests.collect::<Vec<_>>(),
     });
     fs::write(dir.path().join("test.yml"), tests.to_string()).unwrap();
@@ -302,7 +302,7 @@ fn each_alert_of_a_load_test_fires_when_its_slo_is_missed_and_no_other_time() {
         series: bad_service(),
         expected: vec![("15m", Vec::new())],
     };
-    check_worlds(&text, &[missed, met, over, idle]);
+    check_worlds(&text, "15s", &[missed, met, over, idle]);
 }
 
 /// What the service exports in production, every minute: all requests, those that fail, and those within each bucket.
@@ -395,7 +395,7 @@ fn each_alert_of_a_service_fires_when_its_budget_burns_and_no_other_time() {
             ("20m", missing.iter().flat_map(absent).collect()),
         ],
     };
-    check_worlds(&text, &[missed, met, recovered, other]);
+    check_worlds(&text, "2m", &[missed, met, recovered, other]);
 }
 
 /// The alerts of a rule whose series are not there: `absent` knows the labels that have one value.

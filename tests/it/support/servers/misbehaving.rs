@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::serving::{Counts, Serving};
+
+/// What is read of a body at once; bytes.
+const PIECE: usize = 64 * 1024;
 
 /// What is wrong with the server. Unless it says otherwise, a request is read whole first.
 #[derive(Debug, Clone)]
@@ -153,7 +157,7 @@ async fn accept(listener: TcpListener, fault: Fault, counts: Arc<Counts>) {
         counts.connections.fetch_add(1, Relaxed);
         let connection = Connection {
             stream,
-            received: Vec::new(),
+            received: BytesMut::new(),
             counts: counts.clone(),
         };
         tokio::spawn(connection.serve(fault.clone()));
@@ -163,7 +167,7 @@ async fn accept(listener: TcpListener, fault: Fault, counts: Arc<Counts>) {
 struct Connection {
     stream: TcpStream,
     /// Received and not yet used.
-    received: Vec<u8>,
+    received: BytesMut,
     counts: Arc<Counts>,
 }
 
@@ -212,7 +216,7 @@ impl Connection {
                 .position(|four| four == b"\r\n\r\n");
             if let Some(end) = end {
                 let head = String::from_utf8_lossy(&self.received[..end]).to_ascii_lowercase();
-                self.received.drain(..end + 4);
+                self.received.advance(end + 4);
                 let length = head
                     .lines()
                     .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
@@ -225,13 +229,14 @@ impl Connection {
     }
 
     /// The next piece of a body, of which so much is left; `None` at the end.
-    async fn piece(&mut self, left: &mut usize) -> Option<Vec<u8>> {
+    async fn piece(&mut self, left: &mut usize) -> Option<BytesMut> {
+        self.received.reserve(PIECE);
         if self.received.is_empty() && self.stream.read_buf(&mut self.received).await.ok()? == 0 {
             return None;
         }
         let taken = self.received.len().min(*left);
         *left -= taken;
-        Some(self.received.drain(..taken).collect())
+        Some(self.received.split_to(taken))
     }
 
     /// Reads the head of a request and answers before it has the body; `None` when the connection is
@@ -245,9 +250,9 @@ impl Connection {
                     .await?;
                 while left > 0 {
                     let piece = self.piece(&mut left).await?;
-                    self.send(&format!("{:x}\r\n", piece.len())).await?;
-                    self.stream.write_all(&piece).await.ok()?;
-                    self.send("\r\n").await?;
+                    let size = format!("{:x}\r\n", piece.len());
+                    let chunk = [size.as_bytes(), &piece, b"\r\n"].concat();
+                    self.stream.write_all(&chunk).await.ok()?;
                 }
                 return self.send("0\r\n\r\n").await;
             }
