@@ -289,6 +289,20 @@ fn a_certificate_that_signed_itself_is_trusted_where_it_is_given() {
     }
 }
 
+/// Certificates are not read before a load whose URLs are all HTTP.
+fn a_redirect_from_http_to_tls_is_verified_as_any_other_connection() {
+    let (server, pem) = TlsServer::self_signed("localhost", true, false);
+    let (_, other) = TlsServer::self_signed("localhost", true, false);
+    let plain = Misbehaving::start(Fault::RedirectTo(server.url()));
+    for (pem, expected) in [(pem, "ok 3"), (other, "tls 3")] {
+        let perfctl = Perfctl::new().file("scenarios/ca.pem", pem);
+        let endpoints = "- {get: /}\ntls: {ca_file: ca.pem}\nallow_redirects_to: ['";
+        let keys = format!("{endpoints}{}']", server.authority());
+        let completed = run(perfctl, &plain.url(), &keys);
+        assert_eq!(outcomes(&completed.result()), expected);
+    }
+}
+
 fn an_expired_certificate_is_shown_with_its_date() {
     let authority = Authority::new();
     let server = TlsServer::start(&authority, Certificate::Expired, HTTP1);
@@ -334,6 +348,7 @@ for_each_client! {
     a_connection_led_elsewhere_keeps_the_name_of_its_url
     a_certificate_is_that_of_the_url_wherever_the_connection_leads
     a_certificate_that_signed_itself_is_trusted_where_it_is_given
+    a_redirect_from_http_to_tls_is_verified_as_any_other_connection
     an_expired_certificate_is_shown_with_its_date
     hosts_are_reached_without_the_proxy_by_port_and_all_of_them
     what_a_proxy_refuses_is_said_to_be_by_the_proxy

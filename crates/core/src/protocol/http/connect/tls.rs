@@ -48,22 +48,25 @@ pub struct TlsConfig {
 pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let tls = &plan.transport.tls;
-    let verifier: Arc<dyn ServerCertVerifier> = if tls.insecure {
-        Arc::new(NoVerification::new(&provider))
-    } else {
-        let authorities = tls.authorities.iter();
-        let given = authorities.flat_map(|one| one.certificates.iter().cloned());
-        let trust = TrustVerifier::new(provider.clone(), given.collect());
-        // Hundreds of files, which a plan of plain HTTP has no use for.
-        let read = match has_url(plan, base, |url| !is_plain(url)) || plan.script.is_some() {
-            true => trust.verifier().map(drop),
-            false => Ok(()),
-        };
-        if let (Err(error), true) = (read, has_url(plan, base, |url| url.starts_with("https:"))) {
-            return Err(Error::Certificates(error.to_string()));
-        }
-        Arc::new(trust)
-    };
+    let authorities = tls.authorities.iter();
+    let given = authorities.flat_map(|one| one.certificates.iter().cloned());
+    let trust = (!tls.insecure).then(|| Trust {
+        provider: provider.clone(),
+        given: given.collect(),
+        verifier: OnceLock::new(),
+    });
+    // Hundreds of files, which a plan of plain HTTP has no use for.
+    if let Some(trust) = &trust
+        && (plan.script.is_some() || has_url(plan, base, |url| !is_plain(url)))
+        && let Err(error) = trust.verifier()
+        && has_url(plan, base, |url| url.starts_with("https:"))
+    {
+        return Err(Error::Certificates(error.to_string()));
+    }
+    let verifier: Arc<dyn ServerCertVerifier> = Arc::new(Verification {
+        algorithms: provider.signature_verification_algorithms,
+        trust,
+    });
     let trusting = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))?
@@ -97,39 +100,15 @@ fn is_plain(url: &str) -> bool {
     url.starts_with('/') || url.starts_with("http:")
 }
 
-/// Trusts what the machine trusts and the certificates that the plan names: as CAs, and where a server
-/// shows one of them itself. `openssl req -x509` makes such a certificate, which is its own CA.
+/// Verifies as a plan wants it. In any case, the handshake has to be signed with the certificate's key.
 #[derive(Debug)]
-struct TrustVerifier {
-    provider: Arc<CryptoProvider>,
-    given: Vec<CertificateDer<'static>>,
-    /// Read from the machine when it is first needed: a redirect may lead to TLS that no plan knew of.
-    verifier: OnceLock<Result<Verifier, rustls::Error>>,
+struct Verification {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// `None` accepts any certificate.
+    trust: Option<Trust>,
 }
 
-impl TrustVerifier {
-    fn new(provider: Arc<CryptoProvider>, given: Vec<CertificateDer<'static>>) -> Self {
-        Self {
-            provider,
-            given,
-            verifier: OnceLock::new(),
-        }
-    }
-
-    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
-        let read = || Verifier::new_with_extra_roots(self.given.clone(), self.provider.clone());
-        self.verifier
-            .get_or_init(read)
-            .as_ref()
-            .map_err(Clone::clone)
-    }
-
-    fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
-        &self.provider.signature_verification_algorithms
-    }
-}
-
-impl ServerCertVerifier for TrustVerifier {
+impl ServerCertVerifier for Verification {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -138,7 +117,10 @@ impl ServerCertVerifier for TrustVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.verifier()?.verify_server_cert(
+        let Some(trust) = &self.trust else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified = trust.verifier()?.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -146,7 +128,7 @@ impl ServerCertVerifier for TrustVerifier {
             now,
         );
         match verified {
-            Err(error) if is_ca(&error) && self.given.contains(end_entity) => {
+            Err(error) if is_ca(&error) && trust.given.contains(end_entity) => {
                 // Its time was looked at before; its name was not.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -161,7 +143,7 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, self.algorithms())
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -170,11 +152,29 @@ impl ServerCertVerifier for TrustVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, self.algorithms())
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms().supported_schemes()
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// What the machine trusts, and the certificates that the plan names: as CAs, and where a server shows one of them
+/// itself. `openssl req -x509` makes such a certificate, which is its own CA.
+#[derive(Debug)]
+struct Trust {
+    provider: Arc<CryptoProvider>,
+    given: Vec<CertificateDer<'static>>,
+    /// Read from the machine when it is first needed: a redirect may lead to TLS that no plan knew of.
+    verifier: OnceLock<Result<Verifier, rustls::Error>>,
+}
+
+impl Trust {
+    fn verifier(&self) -> Result<&Verifier, rustls::Error> {
+        let read = || Verifier::new_with_extra_roots(self.given.clone(), self.provider.clone());
+        let verifier = self.verifier.get_or_init(read);
+        verifier.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -185,51 +185,6 @@ fn is_ca(error: &rustls::Error) -> bool {
     };
     let cause = other.0.downcast_ref::<webpki::Error>();
     cause == Some(&webpki::Error::CaUsedAsEndEntity)
-}
-
-/// Accepts any certificate, but still requires the handshake to be signed with its key.
-#[derive(Debug)]
-struct NoVerification(WebPkiSupportedAlgorithms);
-
-impl NoVerification {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for NoVerification {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
 
 #[cfg(test)]
@@ -249,12 +204,13 @@ mod tests {
         ] {
             let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
             plan.endpoints[0].url = Template::literal(url);
-            let shown = match tls_config(&plan, base) {
-                Ok(tls) => format!("{:?}", tls.verifier),
-                Err(Error::Certificates(_)) => continue,
+            let was_read = match tls_config(&plan, base) {
+                Ok(tls) => !format!("{:?}", tls.verifier).contains("<uninit>"),
+                // There are none.
+                Err(Error::Certificates(_)) => true,
                 Err(error) => panic!("{error}"),
             };
-            assert_eq!(!shown.contains("<uninit>"), is_read, "{base} {url}");
+            assert_eq!(was_read, is_read, "{base} {url}");
         }
     }
 }
