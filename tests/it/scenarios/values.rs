@@ -242,7 +242,7 @@ fn a_run_that_ends_when_its_data_runs_out_is_not_broken() {
 data: {users: {file: users.csv, mode: unique}}",
     )
     .file("scenarios/users.csv", rows(500))
-    .args(["--rate", "1000", "-t", "20s", "--assume-healthy"])
+    .args(["--rate", "200", "-t", "20s", "--assume-healthy"])
     .expect_status(0)
     .run();
     let result = completed.result();

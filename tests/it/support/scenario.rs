@@ -6,6 +6,7 @@ use perfctl::demo::{Behavior, Demo};
 use perfctl::metrics::{Cell, Outcome, RunResult, read_result};
 use serde_json::Value;
 
+use super::program::LIMIT;
 use super::{Completed, Perfctl};
 
 /// Where [`Perfctl::scenario`] writes its file.
@@ -101,7 +102,7 @@ pub fn started(result: &RunResult) -> Vec<(&str, u64)> {
 pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(60), "not {what}");
+        assert!(start.elapsed() < LIMIT, "not {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

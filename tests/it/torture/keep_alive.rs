@@ -31,7 +31,7 @@ fn row_07_a_connection_closed_while_idle_costs_a_connection_and_no_request() {
         let server = Misbehaving::start(Fault::CloseIdle(Duration::ZERO));
         let url = server.url();
         let mut script = Script::new(&url, POST, 10);
-        script.pause = Duration::from_millis(20);
+        script.pause = Duration::from_millis(200);
         let played = script.play(client);
         let failed: Vec<_> = played
             .iter()

@@ -176,10 +176,12 @@ impl TenthOfACore {
             fs::metadata(group.0.join("cgroup.procs"))?;
             Ok::<_, std::io::Error>(group)
         };
-        let second = [("cpu.max", "10000 100000")];
+        // The highest weight, so that what else runs on this machine leaves the group its tenth.
+        let second = [("cpu.max", "10000 100000"), ("cpu.weight", "10000")];
         let first = [
             ("cpu.cfs_period_us", "100000"),
             ("cpu.cfs_quota_us", "10000"),
+            ("cpu.shares", "262144"),
         ];
         let made = match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
             true => make("/sys/fs/cgroup", &second),
@@ -203,7 +205,7 @@ fn row_39_a_generator_that_uses_up_its_quota_is_invalid() {
     };
     let (base, _log) = serve();
     let dir = tempfile::tempdir().unwrap();
-    let run = "echo $$ > \"$GROUP/cgroup.procs\" && exec \"$PERFCTL\" run \"$URL\" -u 20 -t 8s \\
+    let run = "echo $$ > \"$GROUP/cgroup.procs\" && exec \"$PERFCTL\" run \"$URL\" -u 200 -t 7s \\
         --workers 1 --format json --no-progress";
     let output = Command::new("sh")
         .args(["-c", run])

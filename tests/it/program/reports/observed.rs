@@ -1,7 +1,5 @@
 //! What the service says of itself while the load goes on, from the scenario to the reports.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::support::recording::{Recording, answer};
@@ -182,7 +180,6 @@ fn a_counter_that_starts_anew_has_no_negative_rate() {
 #[test]
 fn processes_of_this_machine_are_observed() {
     let run = observing("demo", "  host: local\n  process: perfctl\n")
-        .limit(Duration::from_secs(60))
         .expect_status(0)
         .run();
     let entries = entries(&run);
