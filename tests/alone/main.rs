@@ -10,12 +10,13 @@ mod rates;
 mod scripted;
 mod volume;
 
+use std::alloc::System;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use peak_alloc::PeakAlloc;
+use cap::Cap;
 
 #[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 /// Held by the test that runs.
 fn alone() -> MutexGuard<'static, ()> {

@@ -16,7 +16,7 @@ impl<W: Write> Write for JsonWriter<W> {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         const DELETE: u8 = 0x7f;
         // serde_json itself escapes the other control characters of ASCII, except within its layout.
-        if bytes.iter().all(|byte| *byte < DELETE) {
+        if bytes.is_ascii() && !bytes.contains(&DELETE) {
             return self.0.write_all(bytes);
         }
         let text = str::from_utf8(bytes).map_err(io::Error::other)?;

