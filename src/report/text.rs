@@ -42,10 +42,6 @@ pub(super) fn width(text: &str) -> usize {
 /// characters and characters that are invisible or change the writing direction are escaped, and so
 /// are the beginnings of workflow commands (`::error`, `##[group]`).
 pub(super) fn harmless(text: &str) -> String {
-    let is_safe = |byte: u8| matches!(byte, b' '..=b'~');
-    if text.bytes().all(is_safe) {
-        return line_start(text.replace("##[", "# #["));
-    }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -54,7 +54,7 @@ fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_service() {
 }
 
 fn a_run_for_a_time_is_counted_as_exactly_in_both_models() {
-    for options in ["-u 5 -t 1s", "--rate 100 -t 3s"] {
+    for options in ["-u 5 -t 1s", "--rate 100 -t 5s"] {
         let (demo, url) = target(0);
         let result = run(&url, options).result();
         let total = result.count(Outcome::is_started);
@@ -65,7 +65,7 @@ fn a_run_for_a_time_is_counted_as_exactly_in_both_models() {
 }
 
 fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
-    for load in ["--iterations 2000 -u 7", "--rate 100 -t 5s -u 1000"] {
+    for load in ["--iterations 2000 -u 7", "--rate 200 -t 5s -u 1000"] {
         let requests = |options: &str| {
             let completed = run("demo", &format!("{load} {options}"));
             started(&completed.result())

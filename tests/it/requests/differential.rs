@@ -202,7 +202,7 @@ fn play(client: &str, by: By) -> (Vec<Seen>, Vec<String>) {
         .collect();
     let scenario = format!(
         "name: differential\nhost: {host}\n{keys}flows:\n  all:\n    on_error: continue\n    steps:\n{}\n\
-         profiles: {{quick: {{stages: [{{name: steady, users: 1, ramp: 0s, duration: 1m}}]}}}}\n",
+         profiles: {{quick: {{stages: [{{name: steady, users: 1, ramp: 0s, duration: 10m}}]}}}}\n",
         steps.join("\n").replace("    - ", "      - ")
     );
     let perfctl = Perfctl::new()

@@ -10,10 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::skip;
-
-/// How long anything may take before the test fails.
-const LIMIT: Duration = Duration::from_secs(60);
+use super::{LIMIT, skip};
 
 /// A browser with one page.
 pub struct Browser {

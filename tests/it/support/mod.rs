@@ -12,7 +12,7 @@ pub mod simulation;
 mod terminal;
 mod works;
 
-pub use program::{Completed, Perfctl, Running, Signal};
+pub use program::{Completed, LIMIT, Perfctl, Running, Signal};
 pub use servers::{
     Authority, Certificate, Fault, Misbehaving, Proxy, Talk, TlsServer, closed_port, recording,
     serving,

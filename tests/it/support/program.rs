@@ -12,9 +12,9 @@ use tempfile::{TempDir, tempdir};
 
 use super::terminal::Terminal;
 
-/// How long a run may take before the test fails: longer than any does on a slow machine, and shorter than those that
-/// a test ends early.
-pub(super) const LIMIT: Duration = Duration::from_secs(240);
+/// How long anything may take before the test fails: longer than it does on a slow machine, and shorter than the runs
+/// that a test ends early.
+pub const LIMIT: Duration = Duration::from_secs(240);
 
 /// A run to be made. Its standard input stays open and empty; see [`Self::stdin_closed`].
 pub struct Perfctl {

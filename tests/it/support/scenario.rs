@@ -6,8 +6,7 @@ use perfctl::demo::{Behavior, Demo};
 use perfctl::metrics::{Cell, Outcome, RunResult, read_result};
 use serde_json::Value;
 
-use super::program::LIMIT;
-use super::{Completed, Perfctl};
+use super::{Completed, LIMIT, Perfctl};
 
 /// Where [`Perfctl::scenario`] writes its file.
 pub const SCENARIO: &str = "scenarios/default.yaml";

@@ -7,10 +7,7 @@ use std::time::{Duration, Instant};
 use perfctl::metrics::read_result;
 use tempfile::TempDir;
 
-use crate::support::skip;
-
-/// How long something may take to appear.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::support::{LIMIT, skip};
 
 const SCENARIO: &str = "
 name: shop

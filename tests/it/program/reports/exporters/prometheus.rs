@@ -14,7 +14,7 @@ use tempfile::{TempDir, tempdir};
 use super::{address, page, scenario};
 use crate::support::documents::{blocks, read};
 use crate::support::scenario::SCENARIO;
-use crate::support::{Perfctl, closed_port, skip};
+use crate::support::{LIMIT, Perfctl, closed_port, skip};
 
 /// A program of Debian's package `prometheus`.
 fn is_there(program: &str) -> bool {
@@ -66,7 +66,7 @@ impl Prometheus {
             address,
             _directory: directory,
         };
-        let limit = Instant::now() + Duration::from_secs(60);
+        let limit = Instant::now() + LIMIT;
         while server.child.try_wait().unwrap().is_none() && Instant::now() < limit {
             if server
                 .get("/-/ready")
