@@ -58,9 +58,17 @@ fn common_prefix(names: &[&String]) -> usize {
 /// The beginning of a name, and what stands from just before character `at` on.
 fn cut_before(name: &str, at: usize, columns: usize) -> String {
     let head = take(name.chars(), columns / 4);
-    let from = at.saturating_sub(CONTEXT).max(head.chars().count());
-    let rest: String = name.chars().skip(from).collect();
     let room = columns.saturating_sub(width(&head) + 1);
+    let mut from = at.saturating_sub(CONTEXT).max(head.chars().count());
+    // Wide characters in front of the difference may not push it out.
+    let is_hidden = |from: usize| {
+        let shown: String = name.chars().skip(from).take(at - from + 1).collect();
+        width(&shown) > room.saturating_sub(1)
+    };
+    while from < at && is_hidden(from) {
+        from += 1;
+    }
+    let rest: String = name.chars().skip(from).collect();
     if width(&rest) <= room {
         return format!("{head}…{rest}");
     }
@@ -87,6 +95,8 @@ mod tests {
             cut(&alike, 16),
             ["GET …e/invoices…", "GET …e/receipts…", "GET …e/payments…"]
         );
+        let wide = names(&["aa請請請b 4567890", "aa請請請c 4567890"]);
+        assert_eq!(cut(&wide, 8), ["aa…請b …", "aa…請c …"]);
         let different = names(&["GET /api/tenants/acme/invoices", "POST /api/logins"]);
         assert_eq!(cut(&different, 12), ["GET /a…oices", "POST /…ogins"]);
     }
